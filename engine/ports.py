@@ -1,0 +1,201 @@
+"""What the engine needs from outside. The host implements these; `engine.testing` has in-memory ones."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import httpx
+    from pydantic_ai.models import Model
+
+StepStatus = Literal[
+    "pending",
+    "running",
+    "retrying",
+    "waiting",
+    "waiting_approval",
+    "uncertain",
+    "completed",
+    "failed",
+    "skipped",
+    "cancelled",
+]
+ExecutionEndStatus = Literal["completed", "failed", "cancelled"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+Iteration = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one step consumed. Tokens are counts, `cost` is USD."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost: Decimal = Decimal(0)
+    model: str | None = None
+    provider: str | None = None
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFor:
+    """Why a step, or the whole execution, waits. `until` is when the wait resolves by itself."""
+
+    kind: Literal["approval", "input", "timer", "webhook", "child", "budget", "uncertain"]
+    until: datetime | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepChange:
+    """A step's new state, whole. `step_id` is a UUIDv7 that stays the same for (node, iteration)."""
+
+    step_id: str
+    node_id: str
+    iteration: Iteration
+    order: int
+    status: StepStatus
+    at: datetime
+    attempt: int = 1
+    input: Any = None
+    output: Any = None
+    handle: str | None = None
+    """The handle that went live; None when the step ended without one (failed, skipped, dead end)."""
+    error: Mapping[str, Any] | None = None
+    waiting_for: WaitingFor | None = None
+    retry_at: datetime | None = None
+    usage: Usage | None = None
+    duration_ms: int | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    at: datetime
+    level: LogLevel
+    message: str
+    data: Mapping[str, Any] | None = None
+    step_id: str | None = None
+    node_id: str | None = None
+
+
+Change = StepChange | LogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """A step as the journal holds it. `signal` is what resolved its wait, not yet acted on."""
+
+    step_id: str
+    node_id: str
+    iteration: Iteration
+    order: int
+    status: StepStatus
+    attempt: int
+    input: Any = None
+    output: Any = None
+    handle: str | None = None
+    error: Mapping[str, Any] | None = None
+    waiting_for: WaitingFor | None = None
+    retry_at: datetime | None = None
+    signal: Mapping[str, Any] | None = None
+    usage: Usage | None = None
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What resolves a waiting step.
+
+    `payload` is `{"kind": "timer"}` when `until` passed (also for an approval that expired), or
+    `{"kind": "approval", "decision": "approved" | "rejected", "comment", "data", "decided_by"}`.
+    Whoever holds the truth (the journal) decides which came first, so a step sees exactly one.
+    """
+
+    step_id: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionEnd:
+    status: ExecutionEndStatus
+    at: datetime
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+    """`{code, message, node_id, details}`."""
+
+
+class Journal(Protocol):
+    """The durable record of one execution. Every write is atomic, checks the lease and raises LeaseLostError."""
+
+    async def load(self) -> Sequence[StepState]: ...
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Records the changes and their events in this order."""
+
+    async def park(self, changes: Sequence[Change], waiting_for: WaitingFor) -> Sequence[Signal]:
+        """Records the changes and gives the execution up until a waiting step is signalled or `until` passes.
+
+        If signals arrived in the meantime, they are returned instead and the execution stays claimed.
+        """
+
+    async def finish(self, changes: Sequence[Change], end: ExecutionEnd) -> None:
+        """Records the changes and the end, with its totals, in one go."""
+
+
+class EventSink(Protocol):
+    """Live-only notices; nothing depends on their arrival."""
+
+    async def token(self, step_id: str, node_id: str, iteration: Iteration, text: str) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware, UTC."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Egress(Protocol):
+    """The one way out to the network: what is private, loopback or link-local is refused."""
+
+    def http(self) -> "AbstractAsyncContextManager[httpx.AsyncClient]":
+        """A client that connects only to addresses it has checked, each redirect again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model ready to be called. `demo` marks the keyless one, whose output says so."""
+
+    model: "Model"
+    name: str
+    provider: str
+    demo: bool = False
+
+
+class Models(Protocol):
+    def resolve(self, name: str) -> ResolvedModel:
+        """`[provider:]name`, or `default`. Raises UnknownModelError or MissingKeyError."""
+
+    def known(self, name: str) -> bool:
+        """Whether `resolve` could find a provider for it; used by validation, so never fails for want of a key."""
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    journal: Journal
+    events: EventSink
+    models: Models
+    egress: Egress
+    clock: Clock
