@@ -1,0 +1,143 @@
+"""The door to Postgres: three roles, one transaction per edge, and the tenant set for row-level security.
+
+The owner (DATABASE_URL) migrates. The app role sees only the organization set in its transaction. The system
+role is for what comes before or across tenants (login, key and hook lookup, claiming, sweeping); its grants
+are few and listed in the migrations. Both logins are derived from the owner's URL and the secret key.
+"""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from agentflow_app.core.errors import Unavailable
+from agentflow_app.core.settings import Settings, settings
+from agentflow_app.core.tenancy import Actor
+
+DatabaseRole = Literal["app", "system"]
+
+
+def role_name(owner_url: str, role: DatabaseRole) -> str:
+    """Roles belong to a whole cluster, so their names carry the database's."""
+    return f"{make_url(owner_url).database}_{role}"
+
+
+def role_password(secret_key: str, owner_url: str, role: DatabaseRole) -> str:
+    message = f"database-role:{role_name(owner_url, role)}".encode()
+    return hmac.new(secret_key.encode(), message, hashlib.sha256).hexdigest()
+
+
+def role_url(config: Settings, role: DatabaseRole) -> URL:
+    url = make_url(config.database_url).set(drivername="postgresql+psycopg")
+    secret = config.secret_key.get_secret_value()
+    return url.set(
+        username=role_name(config.database_url, role),
+        password=role_password(secret, config.database_url, role),
+    )
+
+
+class Transaction(AsyncSession):
+    """A unit of work. Services read and write through it and never commit; the edge that opened it does."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._hooks: list[Callable[[], object]] = []
+
+    def after_commit(self, hook: Callable[[], object]) -> None:
+        """Runs `hook` (awaited if it returns an awaitable) once the commit is durable; never on rollback."""
+        self._hooks.append(hook)
+
+    async def run_hooks(self) -> None:
+        for hook in self._hooks:
+            outcome = hook()
+            if hasattr(outcome, "__await__"):
+                await outcome
+        self._hooks.clear()
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class Database:
+    """The pools of one process. Made at first use, never at import: servers fork after it."""
+
+    def __init__(self, config: Settings) -> None:
+        self._app = self._engine(config, "app", config.database_pool_size)
+        self._system = self._engine(config, "system", max(2, config.database_pool_size // 2))
+        self._app_sessions = async_sessionmaker(self._app, class_=Transaction, expire_on_commit=False)
+        self._system_sessions = async_sessionmaker(self._system, class_=Transaction, expire_on_commit=False)
+
+    @staticmethod
+    def _engine(config: Settings, role: DatabaseRole, size: int) -> AsyncEngine:
+        return create_async_engine(
+            role_url(config, role),
+            pool_size=size,
+            max_overflow=size,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            json_serializer=_json,
+            json_deserializer=orjson.loads,
+            connect_args={"connect_timeout": 5, "application_name": f"agentflow-{role}"},
+        )
+
+    @asynccontextmanager
+    async def transaction(
+        self, actor: Actor | None = None, *, org_id: UUID | None = None
+    ) -> AsyncIterator[Transaction]:
+        """Commits at the end, then runs the hooks; rolls back on any error. Without a tenant nothing is seen."""
+        tenant = actor.org_id if actor else org_id
+        async with _unavailable_when_down(), self._app_sessions() as tx:
+            await tx.execute(
+                text("SELECT set_config('app.org_id', :org, true), set_config('app.user_id', :user, true)"),
+                {"org": str(tenant) if tenant else "", "user": str(actor.user_id) if actor else ""},
+            )
+            yield tx
+            await tx.commit()
+            await tx.run_hooks()
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Transaction]:
+        """A transaction of the system role, for the few functions that work before or across tenants."""
+        async with _unavailable_when_down(), self._system_sessions() as tx:
+            yield tx
+            await tx.commit()
+            await tx.run_hooks()
+
+    async def close(self) -> None:
+        await self._app.dispose()
+        await self._system.dispose()
+
+
+@asynccontextmanager
+async def _unavailable_when_down() -> AsyncIterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable("The database does not answer; try again in a moment", retry_after=2) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable(
+                "The connection to the database was cut; try again in a moment", retry_after=2
+            ) from error
+        raise
+
+
+@lru_cache(maxsize=1)
+def database() -> Database:
+    return Database(settings())
+
+
+async def close_database() -> None:
+    if database.cache_info().currsize:
+        await database().close()
+        database.cache_clear()

@@ -1,0 +1,58 @@
+"""Structured logs: JSON lines for machines, short text on a terminal. Every line carries the request's id."""
+
+import logging
+import sys
+import traceback
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+import orjson
+
+from agentflow_app.core.settings import Settings
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, request_id, and what `extra` held."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if (current := request_id.get()) is not None:
+            entry["request_id"] = current
+        entry |= _extra(record)
+        if record.exc_info and record.exc_info[0]:
+            entry["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        return orjson.dumps(entry, default=str).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: time, level, logger, message, then key=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        line = f"{when} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        line += "".join(f" {key}={value}" for key, value in _extra(record).items())
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def configure_logging(config: Settings) -> None:
+    """Sends every logger of the process to standard error."""
+    as_text = config.log_format == "text" or (config.log_format == "auto" and sys.stderr.isatty())
+    handler = logging.StreamHandler()
+    handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    logging.basicConfig(level=config.log_level, handlers=[handler], force=True)
+    for noisy in ("httpx", "httpcore", "httpx2", "alembic", "dramatiq", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,100 @@
+"""What the environment decides. Read once per process; a bad value stops the start with a clear line."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET_LENGTH = 32
+
+
+def _plain(name: str) -> AliasChoices:
+    """For the names that everyone knows, which carry no AGENTFLOW_ prefix."""
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """All settings of web, worker, scheduler and CLI. Names: docs/operations.md."""
+
+    model_config = SettingsConfigDict(env_prefix="AGENTFLOW_", extra="ignore", populate_by_name=True)
+
+    env: Literal["development", "production"] = "development"
+    data_dir: Path = Path(".agentflow")
+    host: str = "127.0.0.1"
+    port: int = Field(default=3000, ge=1, le=65535, validation_alias=AliasChoices("PORT", "port"))
+    public_url: str | None = None
+    """Where browsers reach the app, when that is not the address it listens on."""
+    cors_origins: Annotated[list[str], NoDecode] = []
+
+    database_url: str = Field(default="", validation_alias=_plain("DATABASE_URL"))
+    """The owner's: migrations use it, and the app's and the system's roles are derived from it."""
+    redis_url: str = Field(default="", validation_alias=_plain("REDIS_URL"))
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    secret_key: SecretStr = SecretStr("")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "text"] = "auto"
+
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias=_plain("OPENAI_API_KEY"))
+    openai_base_url: str | None = Field(default=None, validation_alias=_plain("OPENAI_BASE_URL"))
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias=_plain("ANTHROPIC_API_KEY"))
+    anthropic_base_url: str | None = Field(default=None, validation_alias=_plain("ANTHROPIC_BASE_URL"))
+    share_operator_keys: bool | None = None
+    """Whether tenants may use the operator's model keys; by default yes, but not in production."""
+    allowed_private_hosts: Annotated[list[str], NoDecode] = []
+
+    worker_concurrency: int = Field(default=100, ge=1, le=10_000)
+    """Executions that one worker process runs at once."""
+    lease_seconds: float = Field(default=15.0, ge=0.5)
+    poll_seconds: float = Field(default=0.4, gt=0)
+    """How often a worker looks for cancels and signals of what it runs."""
+    reconcile_seconds: float = Field(default=2.0, gt=0)
+    max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    idempotency_hours: int = 24
+
+    @field_validator("cors_origins", "allowed_private_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _driverless(cls, value: str) -> str:
+        for prefix in ("postgresql+psycopg://", "postgres://"):
+            if value.startswith(prefix):
+                return "postgresql://" + value.removeprefix(prefix)
+        return value
+
+    @model_validator(mode="after")
+    def _strong_secrets(self) -> "Settings":
+        secret = self.secret_key.get_secret_value()
+        if self.production and (len(secret) < MIN_SECRET_LENGTH or len(set(secret)) < MIN_SECRET_LENGTH // 4):
+            raise ValueError(
+                f"AGENTFLOW_SECRET_KEY is missing or weak: set at least {MIN_SECRET_LENGTH} random characters"
+                " (for example from: openssl rand -hex 32)"
+            )
+        return self
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def operator_keys_shared(self) -> bool:
+        return not self.production if self.share_operator_keys is None else self.share_operator_keys
+
+    @property
+    def origins(self) -> list[str]:
+        """The exact origins whose pages may talk to the app."""
+        own = [self.public_url.rstrip("/")] if self.public_url else []
+        local = [] if self.production else [f"http://{h}:{self.port}" for h in ("localhost", "127.0.0.1")]
+        return [*own, *local, *self.cors_origins]
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    return Settings()

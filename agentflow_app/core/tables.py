@@ -1,0 +1,43 @@
+"""Columns that every table spells the same way."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, DateTime, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from agentflow_app.core.ids import new_id
+
+metadata = SQLModel.metadata
+timestamp = DateTime(timezone=True)
+
+
+def primary_key() -> Any:
+    return Field(default_factory=new_id, primary_key=True)
+
+
+def json_field(*, nullable: bool = False, default: Callable[[], Any] = dict) -> Any:
+    """A JSONB column; `{}` by default, or NULL."""
+    if nullable:
+        return Field(default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True))
+    return Field(
+        default_factory=default, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+    )
+
+
+def tenant() -> Any:
+    """The organization a row belongs to; row-level security compares it."""
+    return Field(foreign_key="organizations.id", ondelete="CASCADE", index=True)
+
+
+def created() -> Any:
+    return Field(default=None, sa_type=timestamp, nullable=False, sa_column_kwargs={"server_default": text("now()")})
+
+
+def moment() -> Any:
+    return Field(default=None, sa_type=timestamp, nullable=True)
+
+
+__all__ = ["UUID", "created", "json_field", "metadata", "moment", "primary_key", "tenant", "timestamp"]

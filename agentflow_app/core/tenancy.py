@@ -1,0 +1,65 @@
+"""Who acts, for which organization, and what they may do. The one table of rights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from agentflow_app.core.errors import Forbidden
+
+Role = Literal["owner", "admin", "editor", "viewer"]
+Permission = Literal[
+    "agents:read",
+    "agents:write",
+    "agents:delete",
+    "executions:read",
+    "executions:write",
+    "approvals:decide",
+]
+
+_READ: frozenset[Permission] = frozenset({"agents:read", "executions:read"})
+_EDIT: frozenset[Permission] = _READ | {"agents:write", "executions:write", "approvals:decide"}
+ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    "viewer": _READ,
+    "editor": _EDIT,
+    "admin": _EDIT | {"agents:delete"},
+    "owner": _EDIT | {"agents:delete"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, or a key made by one, within one organization.
+
+    `scopes` is None for a person; a key never holds more than its maker's role allows.
+    """
+
+    user_id: UUID
+    org_id: UUID
+    role: Role
+    email: str
+    name: str
+    org_name: str
+    scopes: frozenset[str] | None = None
+    key_id: UUID | None = None
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        granted = ROLE_PERMISSIONS[self.role]
+        if self.scopes is None:
+            return granted
+        return frozenset(p for p in granted if p in self.scopes)
+
+    @property
+    def is_person(self) -> bool:
+        return self.key_id is None
+
+    def can(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+    def require(self, permission: Permission) -> None:
+        """Raises Forbidden, naming what is missing."""
+        if self.can(permission):
+            return
+        who = f"the role {self.role}" if self.scopes is None else "this API key"
+        raise Forbidden(f"This needs the permission {permission}, which {who} does not have")

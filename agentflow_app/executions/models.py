@@ -1,0 +1,144 @@
+"""Executions and what is journalled of them. Postgres is the truth about every run."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Column, Index, Integer, Numeric, text
+from sqlmodel import Field, SQLModel, UniqueConstraint
+
+from agentflow_app.core.tables import created, json_field, moment, primary_key, tenant
+
+_open = "status IN ('pending', 'running', 'waiting')"
+
+
+class Execution(SQLModel, table=True):
+    """One run.
+
+    A worker owns it while `lease_until` (the database's clock) is ahead; `epoch` grows with each claim and every
+    later write checks it. `wake_at` is when a waiting one becomes due. `claims` counts claims without progress.
+    `definition` is set for test runs of a graph that was never published.
+    """
+
+    __tablename__ = "executions"
+    __table_args__ = (
+        Index("ix_executions_due", "priority", "created_at", postgresql_where=text(_open)),
+        Index("ix_executions_list", "org_id", "created_at", "id"),
+        Index("ix_executions_agent_list", "agent_id", "created_at"),
+        Index("ix_executions_running", "agent_id", postgresql_where=text(_open)),
+    )
+
+    id: UUID = primary_key()
+    org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE")
+    agent_id: UUID = Field(foreign_key="agents.id", ondelete="CASCADE")
+    agent_version_id: UUID | None = Field(default=None, foreign_key="agent_versions.id", ondelete="SET NULL")
+    agent_version: int | None = None
+    definition: dict[str, Any] | None = json_field(nullable=True)
+    options: dict[str, Any] = json_field()
+    triggered_by: str = Field(max_length=50)
+    triggered_by_user: UUID | None = Field(default=None, foreign_key="users.id", ondelete="SET NULL")
+    trigger: dict[str, Any] = json_field()
+    status: str = Field(default="pending", max_length=50)
+    waiting_for: dict[str, Any] | None = json_field(nullable=True)
+    output: Any = json_field(nullable=True)
+    error: dict[str, Any] | None = json_field(nullable=True)
+    dry_run: bool = False
+    replay_of: UUID | None = Field(default=None, foreign_key="executions.id", ondelete="SET NULL")
+    priority: int = 1
+    total_tokens: int = 0
+    total_cost: Decimal = Field(
+        default=Decimal(0), sa_column=Column(Numeric(14, 8), nullable=False, server_default="0")
+    )
+    duration_ms: int | None = None
+    event_seq: int = 0
+    cancel_requested: bool = False
+    epoch: int = 0
+    claims: int = 0
+    lease_owner: str | None = Field(default=None, max_length=100)
+    lease_until: datetime | None = moment()
+    wake_at: datetime | None = moment()
+    active_ms: int = 0
+    claimed_at: datetime | None = moment()
+    created_at: datetime = created()
+    started_at: datetime | None = moment()
+    completed_at: datetime | None = moment()
+
+
+class ExecutionStep(SQLModel, table=True):
+    """One node in one iteration. `signal` is what resolved its wait: written once, by whoever came first."""
+
+    __tablename__ = "execution_steps"
+    __table_args__ = (
+        UniqueConstraint("execution_id", "node_id", "iteration"),
+        Index("ix_steps_waiting", "org_id", postgresql_where=text("status = 'waiting_approval'")),
+    )
+
+    id: UUID = primary_key()
+    org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE")
+    execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE")
+    node_id: str = Field(max_length=63)
+    iteration: list[int] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Integer), nullable=False, server_default="{}")
+    )
+    step_order: int
+    status: str = Field(max_length=50)
+    attempts: int = 1
+    input_data: Any = json_field(nullable=True)
+    output_data: Any = json_field(nullable=True)
+    handle: str | None = Field(default=None, max_length=100)
+    error: dict[str, Any] | None = json_field(nullable=True)
+    waiting_for: dict[str, Any] | None = json_field(nullable=True)
+    wait_until: datetime | None = moment()
+    retry_at: datetime | None = moment()
+    signal: dict[str, Any] | None = json_field(nullable=True)
+    tokens_used: int = 0
+    usage: dict[str, Any] | None = json_field(nullable=True)
+    cost: Decimal = Field(
+        default=Decimal(0), sa_column=Column(Numeric(14, 8), nullable=False, server_default="0")
+    )
+    duration_ms: int | None = None
+    started_at: datetime | None = moment()
+    completed_at: datetime | None = moment()
+
+
+class ExecutionLog(SQLModel, table=True):
+    __tablename__ = "execution_logs"
+    __table_args__ = (Index("ix_logs_execution", "execution_id", "id"),)
+
+    id: UUID = primary_key()
+    org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE")
+    execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE")
+    step_id: UUID | None = Field(default=None, foreign_key="execution_steps.id", ondelete="CASCADE")
+    level: str = Field(default="info", max_length=20)
+    message: str
+    data: dict[str, Any] | None = json_field(nullable=True)
+    created_at: datetime = created()
+
+
+class ExecutionEvent(SQLModel, table=True):
+    """What subscribers get, in order; `seq` has no gaps within an execution."""
+
+    __tablename__ = "execution_events"
+
+    execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE", primary_key=True)
+    seq: int = Field(primary_key=True)
+    org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE")
+    event: dict[str, Any] = json_field()
+
+
+class UsageRecord(SQLModel, table=True):
+    """What an ended execution consumed, for billing; never of a dry run."""
+
+    __tablename__ = "usage_records"
+    __table_args__ = (UniqueConstraint("execution_id", "record_type"),)
+
+    id: UUID = primary_key()
+    org_id: UUID = tenant()
+    execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE")
+    record_type: str = Field(max_length=50)
+    quantity: int
+    unit_cost: Decimal = Field(
+        default=Decimal(0), sa_column=Column(Numeric(14, 8), nullable=False, server_default="0")
+    )
+    recorded_at: datetime = created()
