@@ -34,7 +34,7 @@ class RefreshToken(SQLModel, table=True):
     org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE", index=True)
     token_hash: str = Field(max_length=64, unique=True)
     created_at: datetime = created()
-    expires_at: datetime = moment()
+    expires_at: datetime = moment(required=True)
     used_at: datetime | None = moment()
     revoked_at: datetime | None = moment()
 
@@ -49,7 +49,7 @@ class PageSession(SQLModel, table=True):
     org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE", index=True)
     token_hash: str = Field(max_length=64, unique=True)
     created_at: datetime = created()
-    expires_at: datetime = moment()
+    expires_at: datetime = moment(required=True)
 
 
 class ApiKey(SQLModel, table=True):

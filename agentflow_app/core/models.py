@@ -28,7 +28,7 @@ class IdempotencyKey(SQLModel, table=True):
     headers: dict[str, str] = json_field()
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = created()
-    expires_at: datetime = moment()
+    expires_at: datetime = moment(required=True)
 
 
 class Heartbeat(SQLModel, table=True):

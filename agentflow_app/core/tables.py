@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Column, DateTime, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -33,11 +32,15 @@ def tenant() -> Any:
 
 
 def created() -> Any:
-    return Field(default=None, sa_type=timestamp, nullable=False, sa_column_kwargs={"server_default": text("now()")})
+    return Field(
+        default=None, sa_type=timestamp, nullable=False, sa_column_kwargs={"server_default": text("now()")}
+    )
 
 
-def moment() -> Any:
+def moment(*, required: bool = False) -> Any:
+    if required:
+        return Field(sa_type=timestamp, nullable=False)
     return Field(default=None, sa_type=timestamp, nullable=True)
 
 
-__all__ = ["UUID", "created", "json_field", "metadata", "moment", "primary_key", "tenant", "timestamp"]
+__all__ = ["created", "json_field", "metadata", "moment", "primary_key", "tenant", "timestamp"]

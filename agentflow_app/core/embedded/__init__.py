@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis from the wheels, run as children under the data directory."""
