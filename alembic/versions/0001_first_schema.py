@@ -517,6 +517,7 @@ def _protect() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP POLICY tenant ON users")
     op.drop_index("ix_logs_execution", table_name="execution_logs")
     op.drop_table("execution_logs")
     op.drop_index(op.f("ix_usage_records_org_id"), table_name="usage_records")
