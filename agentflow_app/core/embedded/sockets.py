@@ -13,22 +13,27 @@ _LONGEST_NAME = len("/.s.PGSQL.5432.lock")
 _LIMIT = 107 if os.uname().sysname == "Linux" else 103
 
 
-def socket_folder(wanted: Path, account: Account | None = None) -> Path:
-    """Makes `wanted`, or a short private folder that stands for it where its path is too long."""
+def socket_folder(wanted: Path) -> Path:
+    """`wanted`, or a short folder that stands for it where its path is too long."""
     folder = wanted.absolute()
-    if len(os.fsencode(folder)) + _LONGEST_NAME > _LIMIT:
-        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"agentflow-{digest}"
-        if len(os.fsencode(folder)) + _LONGEST_NAME > _LIMIT:
-            folder = Path("/tmp") / folder.name  # noqa: S108  # made private and checked below
+    if _fits(folder):
+        return folder
+    name = "agentflow-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    short = Path(tempfile.gettempdir()) / name
+    return short if _fits(short) else Path("/tmp") / name  # noqa: S108  # made private by make_private
+
+
+def make_private(folder: Path, account: Account | None = None) -> None:
+    """Makes `folder` for `account` (or this user) alone; refuses one that somebody else put there."""
     owner = account.uid if account else os.geteuid()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
-        raise StartupError(
-            f"{folder} belongs to somebody else: remove it, or set a shorter AGENTFLOW_DATA_DIR."
-        )
+        raise StartupError(f"{folder} is somebody else's: remove it or set a shorter AGENTFLOW_DATA_DIR.")
     if account is not None:
         os.chown(folder, account.uid, account.gid)
     folder.chmod(0o700)
-    return folder
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + _LONGEST_NAME <= _LIMIT
