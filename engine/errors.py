@@ -7,11 +7,13 @@ class EngineError(Exception):
     """Root of the engine's errors.
 
     `code` is stable and upper case, `details` is JSON. `retryable` errors are tried again by the runner;
-    `retry_after` (seconds) is what the other side asked for, if it did.
+    `retry_after` (seconds) is what the other side asked for, if it did. `effect_unknown`: the request may
+    have taken effect although it failed, so a node with `repeat: never` is not tried again.
     """
 
     code: ClassVar[str] = "ENGINE_ERROR"
     retryable: ClassVar[bool] = False
+    effect_unknown: ClassVar[bool] = False
 
     def __init__(
         self, message: str, *, details: dict[str, Any] | None = None, retry_after: float | None = None
@@ -26,3 +28,107 @@ class LeaseLostError(EngineError):
     """Another worker owns this execution by now; stop without writing."""
 
     code = "LEASE_LOST"
+
+
+class InvalidDefinitionError(EngineError):
+    """The graph cannot be run as it stands."""
+
+    code = "INVALID_DEFINITION"
+
+
+class UnknownKindError(EngineError):
+    """No such node kind here."""
+
+    code = "UNKNOWN_KIND"
+
+
+class InvalidConfigError(EngineError):
+    """A node's config, rendered, is not what its kind needs."""
+
+    code = "INVALID_CONFIG"
+
+
+class InvalidInputError(EngineError):
+    """What came in does not fit the trigger's schema."""
+
+    code = "INVALID_INPUT"
+
+
+class ExpressionError(EngineError):
+    """An expression cannot be parsed or evaluated."""
+
+    code = "EXPRESSION_ERROR"
+
+
+class MissingPathError(ExpressionError):
+    """An expression names something that is not there."""
+
+    code = "MISSING_PATH"
+
+
+class ExpressionLimitError(ExpressionError):
+    """An expression took too long or grew too large."""
+
+    code = "EXPRESSION_LIMIT"
+
+
+class StepTimeoutError(EngineError):
+    """A step took longer than it may."""
+
+    code = "TIMEOUT"
+    retryable = True
+    effect_unknown = True
+
+
+class ExecutionTimeoutError(EngineError):
+    """The execution took longer than its agent's settings allow."""
+
+    code = "EXECUTION_TIMEOUT"
+
+
+class LimitExceededError(EngineError):
+    """The execution went over a limit of its settings."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class UnknownModelError(EngineError):
+    """No provider offers a model of this name."""
+
+    code = "UNKNOWN_MODEL"
+
+
+class MissingKeyError(EngineError):
+    """The provider of this model has no key."""
+
+    code = "MISSING_KEY"
+
+
+class EgressRefusedError(EngineError):
+    """The address is private, loopback or link-local, and not on the list of allowed hosts."""
+
+    code = "EGRESS_REFUSED"
+
+
+class RequestError(EngineError):
+    """The other side answered with an error."""
+
+    code = "HTTP_ERROR"
+
+
+class RequestRetryableError(RequestError):
+    """The other side refused for now: 429, or it could not be reached."""
+
+    retryable = True
+
+
+class RequestUnknownError(RequestRetryableError):
+    """The request was sent, and whether it took effect is not known: 5xx, a cut connection, a timeout."""
+
+    effect_unknown = True
+
+
+class ResponseTooLargeError(EngineError):
+    """The answer is larger than a step may take in."""
+
+    code = "RESPONSE_TOO_LARGE"

@@ -135,7 +135,10 @@ class ExecutionEnd:
 
 
 class Journal(Protocol):
-    """The durable record of one execution. Every write is atomic, checks the lease and raises LeaseLostError."""
+    """The durable record of one execution.
+
+    Every write is atomic, checks the lease and raises LeaseLostError.
+    """
 
     async def load(self) -> Sequence[StepState]: ...
 
@@ -187,7 +190,7 @@ class Models(Protocol):
         """`[provider:]name`, or `default`. Raises UnknownModelError or MissingKeyError."""
 
     def known(self, name: str) -> bool:
-        """Whether `resolve` could find a provider for it; used by validation, so never fails for want of a key."""
+        """Whether `resolve` could find a provider for it; for validation: a missing key is no failure."""
 
     async def aclose(self) -> None: ...
 

@@ -1,0 +1,125 @@
+"""What a node sees of the execution while it runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.ports import Clock, Egress, EventSink, Iteration, LogEntry, LogLevel, Models, Ports, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerInput:
+    """What started the execution. `node_id` names the trigger node; without it the fitting one is taken.
+
+    `triggered_by`: `manual` `api` `webhook` `schedule` `chat` `form` `agent` `error` `replay` `test`.
+    """
+
+    triggered_by: str = "manual"
+    node_id: str | None = None
+    data: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    method: str | None = None
+
+    def scope(self) -> dict[str, Any]:
+        """`trigger` in expressions."""
+        return {
+            "data": self.data,
+            "headers": dict(self.headers),
+            "query": dict(self.query),
+            "method": self.method,
+        }
+
+
+class Context:
+    """One attempt of one step."""
+
+    __slots__ = (
+        "_log",
+        "_ports",
+        "attempt",
+        "dry_run",
+        "execution_id",
+        "idempotency_key",
+        "inputs",
+        "iteration",
+        "node_id",
+        "step_id",
+        "trigger",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        ports: Ports,
+        log: Callable[[LogEntry], None],
+        *,
+        execution_id: str,
+        step_id: str,
+        node_id: str,
+        iteration: Iteration,
+        attempt: int,
+        trigger: TriggerInput,
+        inputs: Mapping[str, Any],
+        dry_run: bool,
+    ) -> None:
+        self._ports = ports
+        self._log = log
+        self.execution_id = execution_id
+        self.step_id = step_id
+        self.node_id = node_id
+        self.iteration = iteration
+        self.attempt = attempt
+        self.trigger = trigger
+        self.inputs = inputs
+        """Outputs of the live predecessors, by node id."""
+        self.dry_run = dry_run
+        self.usage: Usage | None = None
+        place = ".".join(map(str, iteration)) or "-"
+        self.idempotency_key = f"{execution_id}:{node_id}:{place}"
+        """The same for every attempt, also after a crash."""
+
+    @property
+    def clock(self) -> Clock:
+        return self._ports.clock
+
+    @property
+    def models(self) -> Models:
+        return self._ports.models
+
+    @property
+    def egress(self) -> Egress:
+        return self._ports.egress
+
+    @property
+    def events(self) -> EventSink:
+        return self._ports.events
+
+    async def token(self, text: str) -> None:
+        """Shows a piece of streamed text live."""
+        await self._ports.events.token(self.step_id, self.node_id, self.iteration, text)
+
+    def log(self, message: str, *, level: LogLevel = "info", data: Mapping[str, Any] | None = None) -> None:
+        """Adds a line to the execution's log; it is journalled with the step."""
+        self._log(LogEntry(self.clock.now(), level, message, data, self.step_id, self.node_id))
+
+    def spend(self, usage: Usage) -> None:
+        """Counts what was consumed before the step ended, so that a failed attempt is paid for too.
+
+        What is counted here must not be in the Result's usage again.
+        """
+        self.usage = add_usage(self.usage, usage)
+
+
+def add_usage(one: Usage | None, other: Usage | None) -> Usage | None:
+    if one is None or other is None:
+        return one or other
+    return Usage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
+        cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
+        cost=one.cost + other.cost,
+        model=other.model or one.model,
+        provider=other.provider or one.provider,
+    )

@@ -1,0 +1,35 @@
+from typing import Any
+
+from pydantic import ConfigDict, JsonValue
+
+from engine.context import Context
+from engine.nodes.base import NodeKind, Result
+from engine.nodes.fields import Expr, NodeConfig, NodeOutput, field
+
+
+class SetConfig(NodeConfig):
+    values: Expr[dict[str, JsonValue]] = field(
+        "Values", "Names and what they hold; the output is this object, resolved.", widget="key_value"
+    )
+
+
+class SetOutput(NodeOutput):
+    model_config = ConfigDict(extra="allow")
+
+
+class Set(NodeKind[SetConfig]):
+    type = "action"
+    subtype = "set"
+    label = "Set values"
+    help = "Gathers values under names for the next nodes."
+    icon = "pencil"
+    instant = True
+    Config = SetConfig
+    Output = SetOutput
+
+    def output_fields(self, config: SetConfig) -> list[str] | None:
+        values: Any = config.values
+        return list(values) if isinstance(values, dict) else None
+
+    async def run(self, config: SetConfig, context: Context) -> Result:
+        return Result(config.values)

@@ -1,0 +1,98 @@
+"""What a node kind is. Adding a kind is adding one file `engine/nodes/<type>/<subtype>.py` with one class."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from engine.nodes.fields import NodeOutput
+from engine.ports import Usage, WaitingFor
+
+if TYPE_CHECKING:
+    from engine.context import Context
+
+C = TypeVar("C", bound=BaseModel)
+# NodeKind.type shadows the builtin inside the class.
+ClassOf = type[C]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a step came to: JSON-like `output`, the `handle` that goes live, and what it consumed."""
+
+    output: Any
+    handle: str = "out"
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The step waits for something outside. `state` (JSON) is handed back to `resume`."""
+
+    waiting_for: WaitingFor
+    state: Any = None
+
+
+class NodeKind(Generic[C]):
+    """One kind of node. Instances hold no state: one serves every execution.
+
+    `side_effect`: it changes something outside, so it is journalled before it begins and does nothing in
+    a dry run. `instant`: it only computes, so it is journalled in groups. `spends`: it may cost money, so
+    the budget is asked first. `timeout_seconds` bounds one attempt where the node does not say.
+    `handles_from` names a config field whose strings are handles too.
+    """
+
+    type: ClassVar[str]
+    subtype: ClassVar[str]
+    label: ClassVar[str]
+    help: ClassVar[str]
+    icon: ClassVar[str]
+    side_effect: ClassVar[bool] = False
+    instant: ClassVar[bool] = False
+    spends: ClassVar[bool] = False
+    timeout_seconds: ClassVar[float | None] = None
+    handle_names: ClassVar[tuple[str, ...]] = ("out",)
+    handles_from: ClassVar[str | None] = None
+    Config: ClassOf[C]
+    Output: ClassOf[BaseModel] = NodeOutput
+
+    def handles(self, config: C) -> list[str]:
+        """The names of the ways out, in the order in which the canvas shows them."""
+        named = getattr(config, self.handles_from) if self.handles_from else []
+        return [*named, *self.handle_names]
+
+    def output_fields(self, config: C) -> list[str] | None:
+        """The names that the output is known to have; None where it may have any."""
+        if self.Output.model_config.get("extra") == "allow":
+            return None
+        return list(self.Output.model_fields)
+
+    def handle_of(self, config: C, output: Any) -> str:
+        """The way out that an output given from outside (a pin) stands for."""
+        return "out"
+
+    async def run(self, config: C, context: "Context") -> Result | Park:
+        """Does the work. Raises an EngineError; a `retryable` one is tried again by the runner."""
+        raise NotImplementedError
+
+    async def resume(
+        self, config: C, context: "Context", signal_payload: Mapping[str, Any], state: Any
+    ) -> Result | Park:
+        """Goes on after a Park, with the payload of the Signal that ended it."""
+        raise NotImplementedError
+
+    async def dry(self, config: C, context: "Context") -> Result | Park:
+        """What a dry run does instead of `run`: side effects are only described."""
+        if self.side_effect:
+            return Result({"dry_run": True, "would": self.would(config)})
+        return await self.run(config, context)
+
+    def would(self, config: C) -> Any:
+        """The resolved request that a dry run shows."""
+        return config.model_dump(mode="json", exclude_unset=True)
+
+    def estimate(self, config: C, context: "Context") -> Decimal:
+        """The most that one run is likely to cost, in USD; the budget is checked against it before."""
+        return Decimal(0)

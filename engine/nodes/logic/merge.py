@@ -1,0 +1,35 @@
+from typing import Literal
+
+from pydantic import JsonValue
+
+from engine.context import Context
+from engine.nodes.base import NodeKind, Result
+from engine.nodes.fields import NodeConfig, NodeOutput, field
+
+
+class MergeConfig(NodeConfig):
+    mode: Literal["all", "any"] = field(
+        "Go on",
+        "`all` waits for every live way in, `any` goes on at the first.",
+        widget="select",
+        default="all",
+        verbatim=True,
+    )
+
+
+class MergeOutput(NodeOutput):
+    inputs: dict[str, JsonValue]
+
+
+class Merge(NodeKind[MergeConfig]):
+    type = "logic"
+    subtype = "merge"
+    label = "Merge"
+    help = "Brings several ways together."
+    icon = "merge"
+    instant = True
+    Config = MergeConfig
+    Output = MergeOutput
+
+    async def run(self, config: MergeConfig, context: Context) -> Result:
+        return Result({"inputs": dict(context.inputs)})
