@@ -1,0 +1,97 @@
+"""The web process: pages, REST and WebSockets on one port, from one event loop, with the built front end."""
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from agentflow_app.core.frontend import sources
+from agentflow_app.core.settings import Settings
+from agentflow_app.core.startup import StartupError
+
+Message = MutableMapping[str, Any]
+_IMMUTABLE = b"public, max-age=31536000, immutable"
+_CONNECTIONS_WAITING = 1024
+
+
+def serve(config: Settings) -> None:
+    """Runs until SIGTERM or SIGINT.
+
+    :raises StartupError: when the front end is not built or the port is taken.
+    """
+    build = sources.build_of(config.data_dir)
+    if not sources.is_built(build):
+        raise StartupError(f"The front end is not built in {build.parent}: run agentflow build.")
+    os.environ |= {
+        "REFLEX_WEB_WORKDIR": str(build),
+        "__REFLEX_SKIP_COMPILE": "true",
+        "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
+        "REFLEX_ENV_MODE": "prod",
+        "REFLEX_TELEMETRY_ENABLED": "false",
+    }
+    os.chdir(sources.PROJECT)
+    # By name: workers import this package too, and must not load Reflex with it.
+    root = importlib.import_module("agentflow_app.agentflow_app").app
+    application = CachedAssets(root())
+    root.sio.eio.cors_allowed_origins = OriginCheck(config.origins)
+    uvloop.run(_run(application, config))
+
+
+async def _run(application: Any, config: Settings) -> None:
+    logging.getLogger("_granian").setLevel(logging.ERROR)
+    server = Server(
+        application,
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.ASGI,
+        backlog=_CONNECTIONS_WAITING,
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.serve()
+
+
+class OriginCheck:
+    """Which pages may open a socket: this host's, under whatever name it was reached, and those listed."""
+
+    def __init__(self, origins: list[str]) -> None:
+        self._origins = frozenset(origins)
+
+    def __call__(self, origin: str | None, environ: dict[str, str]) -> bool:
+        if origin is None:
+            return True
+        return origin in self._origins or urlsplit(origin).netloc == environ.get("HTTP_HOST")
+
+
+class CachedAssets:
+    """Lets browsers keep files that carry their content in their name, and ask again for all others."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._application(scope, receive, send)
+            return
+        hashed = scope["path"].startswith("/assets/")
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                    found = message["status"] in (200, 206, 304)
+                    headers.append((b"cache-control", _IMMUTABLE if hashed and found else b"no-cache"))
+                    message = {**message, "headers": headers}
+            await send(message)
+
+        await self._application(scope, receive, send_with_policy)

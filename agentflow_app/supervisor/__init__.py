@@ -1,0 +1,1 @@
+"""`agentflow up`: everything on this machine, from one command, stopped in order."""

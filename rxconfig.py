@@ -1,0 +1,17 @@
+"""What Reflex must know at compile time and at run time. Addresses are settled by the page: core/frontend."""
+
+import reflex as rx
+
+from agentflow_app.core.settings import settings
+
+config = rx.Config(
+    app_name="agentflow_app",
+    telemetry_enabled=False,
+    show_built_with_reflex=False,
+    frontend_compression_formats=["gzip"],
+    redis_url=settings().redis_url or None,
+    # An empty list would switch the sockets' origin check off.
+    cors_allowed_origins=settings().origins or ["https://no-other-origin.invalid"],
+    plugins=[rx.plugins.RadixThemesPlugin()],
+    disable_plugins=[rx.plugins.SitemapPlugin],
+)
