@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from agentflow_app.core.errors import Unavailable
+from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.tenancy import Actor
 
@@ -63,10 +64,6 @@ class Transaction(AsyncSession):
         self._hooks.clear()
 
 
-def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
 class Database:
     """The pools of one process. Made at first use, never at import: servers fork after it."""
 
@@ -85,9 +82,13 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=True,
             pool_recycle=1800,
-            json_serializer=_json,
+            json_serializer=dumps,
             json_deserializer=orjson.loads,
-            connect_args={"connect_timeout": 5, "application_name": f"agentflow-{role}"},
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": f"agentflow-{role}",
+                "options": "-c timezone=UTC",
+            },
         )
 
     @asynccontextmanager

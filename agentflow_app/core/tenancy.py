@@ -29,12 +29,12 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, or a key made by one, within one organization.
+    """A person, a key made by one, or a trigger without either, within one organization.
 
     `scopes` is None for a person; a key never holds more than its maker's role allows.
     """
 
-    user_id: UUID
+    user_id: UUID | None
     org_id: UUID
     role: Role
     email: str
@@ -42,6 +42,11 @@ class Actor:
     org_name: str
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
+
+    @classmethod
+    def trigger(cls, org_id: UUID) -> "Actor":
+        """What starts executions when nobody is there: a webhook, a schedule."""
+        return cls(user_id=None, org_id=org_id, role="editor", email="", name="Trigger", org_name="")
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -52,7 +57,7 @@ class Actor:
 
     @property
     def is_person(self) -> bool:
-        return self.key_id is None
+        return self.user_id is not None and self.key_id is None
 
     def can(self, permission: Permission) -> bool:
         return permission in self.permissions

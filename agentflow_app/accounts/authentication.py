@@ -1,0 +1,93 @@
+"""Who sends a request, told from its headers alone, before its body is read."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import func, or_, select, update
+from sqlmodel import col
+
+from agentflow_app.accounts.models import ApiKey, User
+from agentflow_app.accounts.sessions import actor_of
+from agentflow_app.accounts.tokens import digest, read_access_token
+from agentflow_app.core.database import database
+from agentflow_app.core.errors import Unauthenticated
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.organizations.models import Membership, Organization
+
+KEY_PREFIX = "af_"
+
+
+def credential(headers: Mapping[str, str]) -> str | None:
+    """The bearer token or API key that the headers carry."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    return headers.get("x-api-key") or None
+
+
+async def authenticate(secret: str | None) -> Actor:
+    """The actor behind a JWT or an API key. Raises Unauthenticated, always in the same words."""
+    if not secret:
+        raise Unauthenticated
+    actor = await (_by_key(secret) if secret.startswith(KEY_PREFIX) else _by_token(secret))
+    if actor is None:
+        raise Unauthenticated
+    return actor
+
+
+async def _by_token(token: str) -> Actor | None:
+    claims = read_access_token(token)
+    if claims is None:
+        return None
+    async with database().transaction(org_id=claims.org_id) as tx:
+        row = (
+            await tx.execute(
+                select(User, Organization, Membership.role)
+                .select_from(Membership)
+                .join(User, col(User.id) == col(Membership.user_id))
+                .join(Organization, col(Organization.id) == col(Membership.org_id))
+                .where(
+                    col(Membership.user_id) == claims.user_id,
+                    col(Membership.org_id) == claims.org_id,
+                    col(User.is_active),
+                )
+            )
+        ).one_or_none()
+    return actor_of(*row) if row else None
+
+
+async def _by_key(secret: str) -> Actor | None:
+    async with database().system() as tx:
+        row = (
+            await tx.execute(
+                select(ApiKey, User, Organization, Membership.role)
+                .select_from(ApiKey)
+                .join(User, col(User.id) == col(ApiKey.created_by))
+                .join(Organization, col(Organization.id) == col(ApiKey.org_id))
+                .join(
+                    Membership,
+                    (col(Membership.user_id) == col(ApiKey.created_by))
+                    & (col(Membership.org_id) == col(ApiKey.org_id)),
+                )
+                .where(
+                    col(ApiKey.key_hash) == digest(secret),
+                    col(ApiKey.is_active),
+                    or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > func.now()),
+                    col(User.is_active),
+                )
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        key, user, org, role = row
+        await tx.execute(update(ApiKey).where(col(ApiKey.id) == key.id).values(last_used_at=func.now()))
+    person = actor_of(user, org, role)
+    return Actor(
+        user_id=person.user_id,
+        org_id=person.org_id,
+        role=person.role,
+        email=person.email,
+        name=person.name,
+        org_name=person.org_name,
+        scopes=frozenset(key.scopes),
+        key_id=key.id,
+    )

@@ -1,0 +1,96 @@
+"""/auth: sign up, log in, refresh, log out, me."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from agentflow_app.accounts import service
+from agentflow_app.accounts.routes import CurrentActor, CurrentTransaction, TenantRoute
+from agentflow_app.accounts.schemas import LogIn, Me, SignedIn, SignUp
+from agentflow_app.accounts.sessions import (
+    PAGE_LIFETIME,
+    REFRESH_COOKIE,
+    REFRESH_LIFETIME,
+    SESSION_COOKIE,
+    session_cookie,
+)
+from agentflow_app.organizations.welcome import welcome
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+own = APIRouter(prefix="/auth", tags=["auth"], route_class=TenantRoute)
+Session = Annotated[
+    Literal["token", "page"],
+    Query(description="`token` sets the refresh cookie of the API, `page` the session cookie of the web app"),
+]
+
+
+def _secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _refresh_cookie(request: Request) -> tuple[str, str]:
+    """The cookie's name, and the path that it is limited to."""
+    path = request.url.path.rsplit("/auth/", 1)[0] + "/auth"
+    return (f"__Secure-{REFRESH_COOKIE}" if _secure(request) else REFRESH_COOKIE), path
+
+
+def _page_cookie(request: Request) -> str:
+    return f"__Host-{SESSION_COOKIE}" if _secure(request) else SESSION_COOKIE
+
+
+def _set_cookie(request: Request, response: Response, login: service.Login) -> SignedIn:
+    secure = _secure(request)
+    if login.kind == "page":
+        response.set_cookie(
+            _page_cookie(request),
+            login.secret,
+            max_age=int(PAGE_LIFETIME.total_seconds()),
+            httponly=True,
+            secure=secure,
+            samesite="lax",
+        )
+    else:
+        name, path = _refresh_cookie(request)
+        response.set_cookie(
+            name,
+            login.secret,
+            max_age=int(REFRESH_LIFETIME.total_seconds()),
+            path=path,
+            httponly=True,
+            secure=secure,
+            samesite="strict",
+        )
+    response.headers["Cache-Control"] = "no-store"
+    return login.body
+
+
+@router.post("/signup", status_code=201)
+async def signup(data: SignUp, request: Request, response: Response, session: Session = "token") -> SignedIn:
+    login = await service.sign_up(data, session)
+    await welcome(login.actor)
+    return _set_cookie(request, response, login)
+
+
+@router.post("/login")
+async def login(data: LogIn, request: Request, response: Response, session: Session = "token") -> SignedIn:
+    return _set_cookie(request, response, await service.log_in(data, session))
+
+
+@router.post("/refresh")
+async def refresh(request: Request, response: Response) -> SignedIn:
+    name, _ = _refresh_cookie(request)
+    return _set_cookie(request, response, await service.refresh(request.cookies.get(name)))
+
+
+@router.post("/logout", status_code=204)
+async def logout(request: Request, response: Response) -> None:
+    name, path = _refresh_cookie(request)
+    page = session_cookie(request.headers.get("cookie", ""))
+    await service.log_out(request.cookies.get(name), page)
+    response.delete_cookie(name, path=path, secure=_secure(request), httponly=True, samesite="strict")
+    response.delete_cookie(_page_cookie(request), secure=_secure(request), httponly=True, samesite="lax")
+
+
+@own.get("/me")
+async def me(actor: CurrentActor, tx: CurrentTransaction) -> Me:
+    return await service.me(tx, actor)

@@ -1,0 +1,73 @@
+"""The edge that every tenant route shares: who, one transaction, one answer per idempotency key.
+
+401 comes before the body is read; the commit comes before the answer is sent.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from agentflow_app.accounts.authentication import authenticate, credential
+from agentflow_app.core import idempotency
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.tenancy import Actor
+
+AfterCommit = Callable[[Response], Awaitable[Response]]
+
+
+class TenantRoute(APIRoute):
+    """A route for an authenticated actor, in one transaction bound to the actor's organization."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            actor = await authenticate(credential(request.headers))
+            request.state.actor = actor
+            async with database().transaction(actor) as tx:
+                request.state.tx = tx
+                response = await _answer_once(request, actor, tx, handler)
+            finish: AfterCommit | None = getattr(request.state, "after_commit", None)
+            return await finish(response) if finish else response
+
+        return edge
+
+
+async def _answer_once(
+    request: Request,
+    actor: Actor,
+    tx: Transaction,
+    handler: Callable[[Request], Coroutine[Any, Any, Response]],
+) -> Response:
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method != "POST":
+        return await handler(request)
+    call = idempotency.call_of(
+        actor.org_id,
+        actor.key_id or actor.user_id or actor.org_id,
+        request.method,
+        request.url.path,
+        request.url.query,
+        key,
+        await request.body(),
+    )
+    first = await idempotency.first_answer(tx, call)
+    if first:
+        return Response(first.body, first.status, headers={**first.headers, "Idempotent-Replayed": "true"})
+    response = await handler(request)
+    await idempotency.keep_answer(tx, call, response.status_code, response.headers, bytes(response.body))
+    return response
+
+
+def _actor(request: Request) -> Actor:
+    return cast(Actor, request.state.actor)
+
+
+def _transaction(request: Request) -> Transaction:
+    return cast(Transaction, request.state.tx)
+
+
+CurrentActor = Annotated[Actor, Depends(_actor)]
+CurrentTransaction = Annotated[Transaction, Depends(_transaction)]

@@ -1,0 +1,168 @@
+"""Sign up, log in, refresh, log out. Works before there is a tenant, so on the system role."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
+
+from agentflow_app.accounts.models import User
+from agentflow_app.accounts.passwords import hash_password, verify_password
+from agentflow_app.accounts.schemas import LogIn, Me, OrgOut, SignedIn, SignUp, UserOut
+from agentflow_app.accounts.sessions import (
+    Identity,
+    SessionExpired,
+    actor_of,
+    end_page_session,
+    end_refresh,
+    exchange_refresh,
+    open_page_session,
+    open_refresh,
+)
+from agentflow_app.accounts.tokens import ACCESS_SECONDS, issue_access_token
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.errors import Conflict, Unauthenticated
+from agentflow_app.core.ids import new_id, new_slug
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.organizations.models import Membership, Organization
+
+Kind = Literal["token", "page"]
+
+
+class EmailTaken(Conflict):  # noqa: N818
+    code = "EMAIL_TAKEN"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An account with this e-mail address exists; log in instead",
+            details={"fields": {"email": "has an account already; log in instead"}},
+        )
+
+
+class WrongCredentials(Unauthenticated):
+    """The same for an unknown address as for a wrong password."""
+
+    code = "INVALID_CREDENTIALS"
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A fresh login: what the body says, who acts, and the secret for the cookie."""
+
+    body: SignedIn
+    actor: Actor
+    secret: str
+    kind: Kind
+
+
+def _render(user: User, org: Organization, role: str, kind: Kind, secret: str) -> Login:
+    actor = actor_of(user, org, role)
+    body = SignedIn(
+        access_token=issue_access_token(user.id, org.id),
+        expires_in=ACCESS_SECONDS,
+        user=UserOut.model_validate(user),
+        org=OrgOut.model_validate(org),
+        role=actor.role,
+    )
+    return Login(body, actor, secret, kind)
+
+
+async def _open(tx: Transaction, user: User, org: Organization, role: str, kind: Kind) -> Login:
+    who = Identity(user.id, org.id)
+    secret = await (open_page_session if kind == "page" else open_refresh)(tx, who)
+    return _render(user, org, role, kind, secret)
+
+
+async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
+    """Makes the user, the organization and the owner's membership, and logs in. Raises EmailTaken."""
+    hashed = await hash_password(data.password)
+    async with database().system() as tx:
+        user = User(email=data.email, name=data.name, password_hash=hashed)
+        org_id = new_id()
+        org = Organization(id=org_id, name=data.org_name, slug=new_slug(data.org_name, suffix=org_id.hex[-6:]))
+        tx.add_all([user, org])
+        try:
+            await tx.flush()
+        except IntegrityError as error:
+            raise EmailTaken from error
+        tx.add(Membership(user_id=user.id, org_id=org.id, role="owner"))
+        return await _open(tx, user, org, "owner", kind)
+
+
+async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str] | None:
+    """The organization that the user joined first, and the role there."""
+    row = (
+        await tx.execute(
+            select(Organization, Membership.role)
+            .join(Membership, col(Membership.org_id) == col(Organization.id))
+            .where(col(Membership.user_id) == user.id)
+            .order_by(col(Membership.created_at), col(Membership.id))
+            .limit(1)
+        )
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+async def log_in(data: LogIn, kind: Kind = "token") -> Login:
+    """Raises WrongCredentials, in the same time whatever was wrong."""
+    async with database().system() as tx:
+        user = (
+            await tx.execute(select(User).where(col(User.email) == data.email.strip().lower()))
+        ).scalar_one_or_none()
+    usable = user.password_hash if user and user.is_active else None
+    if not await verify_password(usable, data.password) or user is None:
+        raise WrongCredentials
+    async with database().system() as tx:
+        home = await _home_of(tx, user)
+        if home is None:
+            raise WrongCredentials
+        return await _open(tx, user, home[0], home[1], kind)
+
+
+async def refresh(secret: str | None) -> Login:
+    """A new access token, and the next refresh token of its family. Raises SessionExpired."""
+    async with database().system() as tx:
+        found = await exchange_refresh(tx, secret) if secret else None
+        row = None
+        if found:
+            who, _ = found
+            row = (
+                await tx.execute(
+                    select(User, Organization, Membership.role)
+                    .select_from(Membership)
+                    .join(User, col(User.id) == col(Membership.user_id))
+                    .join(Organization, col(Organization.id) == col(Membership.org_id))
+                    .where(
+                        col(Membership.user_id) == who.user_id,
+                        col(Membership.org_id) == who.org_id,
+                        col(User.is_active),
+                    )
+                )
+            ).one_or_none()
+        login = _render(*row, "token", found[1]) if row and found else None
+    if login is None:
+        raise SessionExpired("Log in again")
+    return login
+
+
+async def log_out(refresh_secret: str | None, page_secret: str | None) -> None:
+    async with database().system() as tx:
+        if refresh_secret:
+            await end_refresh(tx, refresh_secret)
+        if page_secret:
+            await end_page_session(tx, page_secret)
+
+
+async def me(tx: Transaction, actor: Actor) -> Me:
+    user = (await tx.execute(select(User).where(col(User.id) == actor.user_id))).scalar_one()
+    org = (await tx.execute(select(Organization).where(col(Organization.id) == actor.org_id))).scalar_one()
+    return Me(
+        user=UserOut.model_validate(user),
+        org=OrgOut.model_validate(org),
+        role=actor.role,
+        permissions=sorted(actor.permissions),
+    )

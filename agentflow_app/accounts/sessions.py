@@ -1,0 +1,156 @@
+"""Refresh tokens and page sessions: opened, exchanged, looked up and revoked. Works across tenants."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from http.cookies import CookieError, SimpleCookie
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlmodel import col
+
+from agentflow_app.accounts.models import PageSession, RefreshToken, User
+from agentflow_app.accounts.tokens import digest, new_secret
+from agentflow_app.core.clock import utcnow
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.errors import Unauthenticated
+from agentflow_app.core.ids import new_id
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.organizations.models import Membership, Organization
+
+REFRESH_LIFETIME = timedelta(days=7)
+PAGE_LIFETIME = timedelta(days=14)
+GRACE = timedelta(seconds=10)
+SESSION_COOKIE = "agentflow_session"
+REFRESH_COOKIE = "agentflow_refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    user_id: UUID
+    org_id: UUID
+
+
+class SessionExpired(Unauthenticated):
+    code = "SESSION_EXPIRED"
+
+
+async def open_refresh(tx: Transaction, who: Identity, family: UUID | None = None) -> str:
+    secret = new_secret()
+    tx.add(
+        RefreshToken(
+            family_id=family or new_id(),
+            user_id=who.user_id,
+            org_id=who.org_id,
+            token_hash=digest(secret),
+            expires_at=utcnow() + REFRESH_LIFETIME,
+        )
+    )
+    await tx.flush()
+    return secret
+
+
+async def exchange_refresh(tx: Transaction, secret: str) -> tuple[Identity, str] | None:
+    """The owner and the next token of the family; None if the token is not (or no longer) good.
+
+    A token used before is accepted for ten more seconds, for two tabs at once; later it ends its family.
+    The caller commits in either case, so that the revocation lasts.
+    """
+    row = (
+        await tx.execute(
+            select(RefreshToken).where(col(RefreshToken.token_hash) == digest(secret)).with_for_update()
+        )
+    ).scalar_one_or_none()
+    now = utcnow()
+    if row is None or row.revoked_at is not None or row.expires_at <= now:
+        return None
+    if row.used_at is not None and now - row.used_at > GRACE:
+        await end_family(tx, row.family_id)
+        return None
+    row.used_at = row.used_at or now
+    who = Identity(row.user_id, row.org_id)
+    return who, await open_refresh(tx, who, row.family_id)
+
+
+async def end_family(tx: Transaction, family_id: UUID) -> None:
+    await tx.execute(
+        update(RefreshToken)
+        .where(col(RefreshToken.family_id) == family_id, col(RefreshToken.revoked_at).is_(None))
+        .values(revoked_at=func.now())
+    )
+
+
+async def end_refresh(tx: Transaction, secret: str) -> None:
+    family = (
+        await tx.execute(select(RefreshToken.family_id).where(col(RefreshToken.token_hash) == digest(secret)))
+    ).scalar_one_or_none()
+    if family is not None:
+        await end_family(tx, family)
+
+
+async def open_page_session(tx: Transaction, who: Identity) -> str:
+    secret = new_secret()
+    tx.add(
+        PageSession(
+            user_id=who.user_id,
+            org_id=who.org_id,
+            token_hash=digest(secret),
+            expires_at=utcnow() + PAGE_LIFETIME,
+        )
+    )
+    await tx.flush()
+    return secret
+
+
+async def end_page_session(tx: Transaction, secret: str) -> None:
+    await tx.execute(delete(PageSession).where(col(PageSession.token_hash) == digest(secret)))
+
+
+def session_cookie(header: str) -> str | None:
+    """The page session in a `Cookie` header, under its plain or its HTTPS name."""
+    try:
+        jar = SimpleCookie(header)
+    except CookieError:
+        return None
+    found = jar.get(f"__Host-{SESSION_COOKIE}") or jar.get(SESSION_COOKIE)
+    return found.value if found else None
+
+
+async def actor_for_session(secret: str | None) -> Actor | None:
+    """Who the page session belongs to, read anew; None when it is unknown, expired or its person is out."""
+    if not secret:
+        return None
+    async with database().system() as tx:
+        row = (
+            await tx.execute(
+                select(User, Organization, Membership.role)
+                .select_from(PageSession)
+                .join(User, col(User.id) == col(PageSession.user_id))
+                .join(Organization, col(Organization.id) == col(PageSession.org_id))
+                .join(
+                    Membership,
+                    (col(Membership.user_id) == col(PageSession.user_id))
+                    & (col(Membership.org_id) == col(PageSession.org_id)),
+                )
+                .where(
+                    col(PageSession.token_hash) == digest(secret),
+                    col(PageSession.expires_at) > func.now(),
+                    col(User.is_active),
+                )
+            )
+        ).one_or_none()
+    return actor_of(*row) if row else None
+
+
+def actor_of(user: User, org: Organization, role: str) -> Actor:
+    if role not in ("owner", "admin", "editor", "viewer"):
+        raise Unauthenticated("This membership has no known role; ask the organization's owner")
+    return Actor(
+        user_id=user.id, org_id=org.id, role=role, email=user.email, name=user.name, org_name=org.name
+    )
+
+
+async def sweep_sessions() -> None:
+    """Removes what has expired; a used refresh token stays until then, so that its reuse is noticed."""
+    async with database().system() as tx:
+        await tx.execute(delete(PageSession).where(col(PageSession.expires_at) < func.now()))
+        await tx.execute(delete(RefreshToken).where(col(RefreshToken.expires_at) < func.now()))

@@ -1,0 +1,59 @@
+"""What the agent use cases share: finding an agent of the actor's organization, and showing it."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from agentflow_app.agents.models import Agent
+from agentflow_app.agents.schemas import AgentOut, AgentStats
+from agentflow_app.core.database import Transaction
+from agentflow_app.core.errors import Conflict, NotFound
+from agentflow_app.core.settings import settings
+from agentflow_app.core.tenancy import Actor
+
+
+class AgentNotFound(NotFound):  # noqa: N818
+    code = "AGENT_NOT_FOUND"
+
+    def __init__(self, agent_id: UUID) -> None:
+        super().__init__(f"There is no agent {agent_id}")
+
+
+class AgentNotActive(Conflict):  # noqa: N818
+    code = "AGENT_NOT_ACTIVE"
+
+
+class AgentUseCases:
+    """Bound to one transaction and one actor."""
+
+    def __init__(self, tx: Transaction, actor: Actor) -> None:
+        self.tx = tx
+        self.actor = actor
+
+    async def load(self, agent_id: UUID, *, lock: bool = False) -> Agent:
+        """Raises AgentNotFound, also for another organization's agent."""
+        query = select(Agent).where(col(Agent.id) == agent_id, col(Agent.org_id) == self.actor.org_id)
+        if lock:
+            query = query.with_for_update(key_share=True)
+        agent = (await self.tx.execute(query)).scalar_one_or_none()
+        if agent is None:
+            raise AgentNotFound(agent_id)
+        return agent
+
+
+def webhook_url(hook_token: str) -> str:
+    """Absolute where the public address is known, else relative to the app's."""
+    return f"{(settings().public_url or '').rstrip('/')}/api/v1/hooks/{hook_token}"
+
+
+def render_agent(agent: Agent, stats: AgentStats) -> AgentOut:
+    config = dict(agent.trigger_config)
+    if agent.trigger_type == "webhook":
+        config["webhook_url"] = webhook_url(agent.hook_token)
+    return AgentOut(
+        **agent.model_dump(exclude={"trigger_config", "status"}),
+        status=agent.status,  # type: ignore[arg-type]  # the column holds what AgentStatus lists
+        trigger_config=config,
+        stats=stats,
+    )

@@ -1,0 +1,69 @@
+"""What the execution use cases share: finding one of the actor's organization, and showing it."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from agentflow_app.agents.service import AgentService
+from agentflow_app.core import jobs
+from agentflow_app.core.database import Transaction
+from agentflow_app.core.errors import NotFound
+from agentflow_app.core.events import organization_channel, publish
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.models import Execution
+from agentflow_app.executions.schemas import ExecutionOut
+
+RUN_JOB = "execution.run"
+
+
+class ExecutionNotFound(NotFound):  # noqa: N818
+    code = "EXECUTION_NOT_FOUND"
+
+    def __init__(self, execution_id: UUID) -> None:
+        super().__init__(f"There is no execution {execution_id}")
+
+
+class ExecutionUseCases:
+    """Bound to one transaction and one actor."""
+
+    def __init__(self, tx: Transaction, actor: Actor) -> None:
+        self.tx = tx
+        self.actor = actor
+
+    async def load(self, execution_id: UUID, *, lock: bool = False) -> Execution:
+        """Raises ExecutionNotFound, also for another organization's execution."""
+        query = select(Execution).where(
+            col(Execution.id) == execution_id, col(Execution.org_id) == self.actor.org_id
+        )
+        if lock:
+            query = query.with_for_update()
+        found = (await self.tx.execute(query)).scalar_one_or_none()
+        if found is None:
+            raise ExecutionNotFound(execution_id)
+        return found
+
+    async def render(self, executions: Iterable[Execution]) -> list[ExecutionOut]:
+        rows = list(executions)
+        names = await AgentService(self.tx, self.actor).names({row.agent_id for row in rows})
+        return [
+            ExecutionOut(
+                **row.model_dump(include=set(ExecutionOut.model_fields) - {"trigger_data", "agent_name"}),
+                trigger_data=row.trigger.get("data"),
+                agent_name=names[row.agent_id],
+            )
+            for row in rows
+        ]
+
+    def wake(self, execution: Execution) -> None:
+        """After the commit: a worker looks at it, and the organization's pages hear of it."""
+        jobs.enqueue(self.tx, RUN_JOB, str(execution.id))
+        channel = organization_channel(execution.org_id)
+        self.tx.after_commit(lambda: publish([(channel, str(execution.id))]))
+
+    def due_now(self, execution: Execution) -> None:
+        """Lets a waiting execution be claimed at once; a running one is polled by its worker."""
+        if execution.status == "waiting":
+            execution.wake_at = func.now()
+        self.wake(execution)

@@ -1,0 +1,152 @@
+"""Which worker owns which execution. Leases are on the database's clock; works across tenants."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from agentflow_app.core.database import database
+
+DUE = (
+    "(e.status = 'pending'"
+    " OR (e.status = 'running' AND e.lease_until <= now())"
+    " OR (e.status = 'waiting' AND e.wake_at <= now()))"
+)
+
+# Fair between organizations: whoever has the fewest running is next. An agent at its limit waits in order.
+_CLAIM = text(
+    f"""
+    WITH busy AS (
+        SELECT org_id, agent_id, count(*) AS running FROM executions
+        WHERE status = 'running' GROUP BY org_id, agent_id
+    ), waiting AS (
+        SELECT e.id,
+            e.status <> 'pending' OR e.cancel_requested
+                OR row_number() OVER (PARTITION BY e.agent_id, e.status ORDER BY e.priority DESC, e.created_at, e.id)
+                + coalesce((SELECT running FROM busy b WHERE b.agent_id = e.agent_id), 0)
+                <= coalesce((a.settings ->> 'concurrency_limit')::int, 2147483647) AS allowed,
+            row_number() OVER (PARTITION BY e.org_id ORDER BY e.priority DESC, e.created_at, e.id)
+                + coalesce((SELECT sum(running) FROM busy b WHERE b.org_id = e.org_id), 0) AS turn
+        FROM executions e JOIN agents a ON a.id = e.agent_id WHERE {DUE}
+    ), picked AS (
+        SELECT e.id FROM executions e JOIN waiting w ON w.id = e.id
+        WHERE w.allowed AND {DUE}
+        ORDER BY w.turn, e.priority DESC, e.created_at LIMIT :limit
+        FOR UPDATE OF e SKIP LOCKED
+    )
+    UPDATE executions e
+    SET status = 'running', epoch = e.epoch + 1, claims = e.claims + 1, lease_owner = :owner,
+        lease_until = now() + make_interval(secs => :lease), claimed_at = now(), wake_at = NULL
+    FROM picked WHERE e.id = picked.id
+    RETURNING e.id, e.org_id, e.epoch, e.claims, e.active_ms, e.cancel_requested
+    """  # noqa: S608  # constants only
+)
+
+_EXPIRE = text(
+    """
+    UPDATE execution_steps SET signal = '{"kind": "timer"}'
+    WHERE execution_id = ANY(:ids) AND status IN ('waiting', 'waiting_approval')
+        AND wait_until <= now() AND signal IS NULL
+    """
+)
+
+_RENEW = text(
+    """
+    UPDATE executions e SET lease_until = now() + make_interval(secs => :lease)
+    FROM unnest(cast(:ids AS uuid[]), cast(:epochs AS int[])) AS held(id, epoch)
+    WHERE e.id = held.id AND e.epoch = held.epoch AND e.status = 'running'
+    RETURNING e.id
+    """
+)
+
+_POLL = text(
+    """
+    SELECT e.id, e.epoch, e.cancel_requested, s.id AS step_id, s.signal
+    FROM executions e LEFT JOIN execution_steps s
+        ON s.execution_id = e.id AND s.signal IS NOT NULL AND s.status IN ('waiting', 'waiting_approval')
+    WHERE e.id = ANY(:ids)
+    """
+)
+
+_RELEASE = text(
+    """
+    UPDATE executions SET lease_until = now(), lease_owner = NULL, claims = greatest(claims - 1, 0),
+        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::int
+    WHERE id = :id AND epoch = :epoch AND status = 'running'
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Ownership of one execution. `claims` counts the claims since it last got further."""
+
+    id: UUID
+    org_id: UUID
+    epoch: int
+    claims: int
+    active_ms: int
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What happened to a held execution: cancelled, lost to another worker, or a step's wait resolved."""
+
+    id: UUID
+    epoch: int
+    cancel_requested: bool
+    step_id: UUID | None
+    signal: dict[str, Any] | None
+
+
+async def claim(owner: str, limit: int, lease_seconds: float) -> list[Claim]:
+    """Takes up to `limit` due executions; timers that have passed become their steps' signals."""
+    async with database().system() as tx:
+        rows = (
+            await tx.execute(_CLAIM, {"owner": owner, "limit": limit, "lease": lease_seconds})
+        ).mappings()
+        claims = [Claim(**row) for row in rows]
+        if claims:
+            await tx.execute(_EXPIRE, {"ids": [each.id for each in claims]})
+    return claims
+
+
+async def renew(claims: Sequence[Claim], lease_seconds: float) -> set[UUID]:
+    """Keeps the leases; the ids that are still ours."""
+    async with database().system() as tx:
+        rows = await tx.execute(
+            _RENEW,
+            {
+                "ids": [each.id for each in claims],
+                "epochs": [each.epoch for each in claims],
+                "lease": lease_seconds,
+            },
+        )
+        return set(rows.scalars())
+
+
+async def poll(ids: Sequence[UUID]) -> list[Notice]:
+    """What happened to executions that are being run."""
+    async with database().system() as tx:
+        await tx.execute(_EXPIRE, {"ids": list(ids)})
+        rows = (await tx.execute(_POLL, {"ids": list(ids)})).mappings()
+        return [Notice(**row) for row in rows]
+
+
+async def release(held: Claim) -> None:
+    """Hands the lease back, so that another worker goes on at once."""
+    async with database().system() as tx:
+        await tx.execute(_RELEASE, {"id": held.id, "epoch": held.epoch})
+
+
+async def due(limit: int) -> list[UUID]:
+    """Executions that any worker could claim now; for the reconciler, which sends their wake-ups again."""
+    async with database().system() as tx:
+        rows = await tx.execute(
+            text(f"SELECT e.id FROM executions e WHERE {DUE} ORDER BY e.created_at LIMIT :limit"),  # noqa: S608
+            {"limit": limit},
+        )
+        return list(rows.scalars())

@@ -1,0 +1,161 @@
+"""What people do to a run: cancel it, and decide what waits for them."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from agentflow_app.agents.service import AgentService
+from agentflow_app.audit.service import record
+from agentflow_app.core.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from agentflow_app.core.schemas import storable_json
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.base import ExecutionUseCases
+from agentflow_app.executions.models import Execution, ExecutionStep
+from agentflow_app.executions.schemas import ENDED, ApprovalOut, ApproveRequest, ExecutionOut
+
+
+class ExecutionEnded(Conflict):  # noqa: N818
+    code = "EXECUTION_ENDED"
+
+
+class NothingToApprove(Conflict):  # noqa: N818
+    code = "NOTHING_TO_APPROVE"
+
+
+class AlreadyDecided(Conflict):  # noqa: N818
+    code = "ALREADY_DECIDED"
+
+
+class StepNotFound(NotFound):  # noqa: N818
+    code = "STEP_NOT_FOUND"
+
+
+class DecideUseCases(ExecutionUseCases):
+    async def cancel(self, execution_id: UUID) -> ExecutionOut:
+        """Asks for the end; its worker stops what is in flight. Raises ExecutionEnded."""
+        self.actor.require("executions:write")
+        execution = await self.load(execution_id, lock=True)
+        if execution.status in ENDED:
+            raise ExecutionEnded(f"The execution has ended already: {execution.status}")
+        if not execution.cancel_requested:
+            execution.cancel_requested = True
+            self.due_now(execution)
+            record(self.tx, self.actor, "execution.cancelled", "execution", execution.id)
+            await self.tx.flush()
+            await self.tx.refresh(execution)
+        return (await self.render([execution]))[0]
+
+    async def approve(self, execution_id: UUID, data: ApproveRequest) -> ExecutionOut:
+        """Decides a waiting approval, once. Raises Forbidden, AlreadyDecided or NothingToApprove."""
+        if not self.actor.is_person:
+            raise Forbidden("Approving needs a person: log in, an API key cannot decide")
+        self.actor.require("approvals:decide")
+        execution = await self.load(execution_id, lock=True)
+        step = await self._waiting_step(execution, data.step_id)
+        details = _details(step)
+        if not may_decide(self.actor, details):
+            raise Forbidden("This approval is for other people; its approvers are named in the node")
+        if data.data is not None and not details.get("editable"):
+            raise ValidationFailed(fields={"data": "this approval does not allow edits"})
+        step.signal = {
+            "kind": "approval",
+            "decision": data.decision,
+            "comment": data.comment,
+            "data": storable_json(data.data, "data"),
+            "decided_by": str(self.actor.user_id),
+        }
+        self.due_now(execution)
+        record(
+            self.tx,
+            self.actor,
+            f"execution.{data.decision}",
+            "execution",
+            execution.id,
+            {"step_id": str(step.id), "node_id": step.node_id},
+        )
+        await self.tx.flush()
+        await self.tx.refresh(execution)
+        return (await self.render([execution]))[0]
+
+    async def _waiting_step(self, execution: Execution, step_id: UUID | None) -> ExecutionStep:
+        query = select(ExecutionStep).where(col(ExecutionStep.execution_id) == execution.id)
+        if step_id is not None:
+            step = (await self.tx.execute(query.where(col(ExecutionStep.id) == step_id))).scalar_one_or_none()
+            if step is None:
+                raise StepNotFound(f"There is no step {step_id} in this execution")
+            if step.signal is not None or (step.status != "waiting_approval" and _is_decision(step)):
+                raise AlreadyDecided("This approval was decided already")
+            if step.status != "waiting_approval" or execution.status in ENDED:
+                raise NothingToApprove("This step does not wait for an approval")
+            return step
+        steps = (await self.tx.execute(query.where(col(ExecutionStep.status) == "waiting_approval"))).scalars().all()
+        undecided = [step for step in steps if step.signal is None]
+        if execution.status in ENDED or not undecided:
+            decided = steps or await self._any_decision(execution)
+            raise (AlreadyDecided if decided else NothingToApprove)(
+                "This approval was decided already" if decided else "Nothing in this execution waits for an approval"
+            )
+        if len(undecided) > 1:
+            raise ValidationFailed(fields={"step_id": "several steps wait; name one"})
+        return undecided[0]
+
+    async def _any_decision(self, execution: Execution) -> bool:
+        steps = await self.tx.execute(
+            select(ExecutionStep).where(
+                col(ExecutionStep.execution_id) == execution.id, col(ExecutionStep.status) == "completed"
+            )
+        )
+        return any(_is_decision(step) for step in steps.scalars())
+
+    async def approvals(self) -> list[ApprovalOut]:
+        """What waits for this person's decision, the longest waiting first."""
+        self.actor.require("executions:read")
+        rows = (
+            await self.tx.execute(
+                select(ExecutionStep, Execution)
+                .join(Execution, col(Execution.id) == col(ExecutionStep.execution_id))
+                .where(
+                    col(ExecutionStep.org_id) == self.actor.org_id,
+                    col(ExecutionStep.status) == "waiting_approval",
+                    col(ExecutionStep.signal).is_(None),
+                    col(Execution.status).not_in(ENDED),
+                )
+                .order_by(col(ExecutionStep.started_at), col(ExecutionStep.id))
+                .limit(200)
+            )
+        ).all()
+        names = await AgentService(self.tx, self.actor).names({execution.agent_id for _, execution in rows})
+        return [
+            ApprovalOut(
+                execution_id=execution.id,
+                step_id=step.id,
+                agent_id=execution.agent_id,
+                agent_name=names[execution.agent_id],
+                node_id=step.node_id,
+                message=str(_details(step).get("message") or ""),
+                show=_details(step).get("show"),
+                editable=bool(_details(step).get("editable")),
+                until=step.wait_until,
+                waiting_since=step.started_at,
+            )
+            for step, execution in rows
+            if may_decide(self.actor, _details(step))
+        ]
+
+
+def _details(step: ExecutionStep) -> dict[str, Any]:
+    return dict((step.waiting_for or {}).get("details") or {})
+
+
+def _is_decision(step: ExecutionStep) -> bool:
+    return isinstance(step.output_data, dict) and "decided_by" in step.output_data
+
+
+def may_decide(actor: Actor, details: dict[str, Any]) -> bool:
+    """Approvers are member ids, e-mail addresses or roles; none named means every editor."""
+    if not actor.is_person or not actor.can("approvals:decide"):
+        return False
+    approvers = details.get("approvers") or []
+    return not approvers or bool({str(actor.user_id), actor.email, actor.role} & set(map(str, approvers)))

@@ -1,0 +1,258 @@
+"""Runs executions in a worker process: claims what is due, holds the leases, relays cancels and signals."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from agentflow_app.agents.models import Agent, AgentVersion
+from agentflow_app.core import jobs
+from agentflow_app.core.clock import SystemClock, utcnow
+from agentflow_app.core.database import database
+from agentflow_app.core.errors import AppError
+from agentflow_app.core.events import execution_channel, publish
+from agentflow_app.core.settings import settings
+from agentflow_app.executions import claims
+from agentflow_app.executions.base import RUN_JOB
+from agentflow_app.executions.claims import Claim
+from agentflow_app.executions.journal import PostgresJournal
+from agentflow_app.executions.models import Execution
+from agentflow_app.providers.service import egress, models
+from engine.context import TriggerInput
+from engine.definition import Definition
+from engine.errors import LeaseLostError
+from engine.ports import ExecutionEnd, Iteration, Ports, Signal
+from engine.runner import DryRun, Outcome, Released, Runner, RunSettings
+
+logger = logging.getLogger(__name__)
+MAX_CLAIMS = 5
+"""After so many workers died on it without getting further, an execution is given up."""
+GRACE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Held:
+    """An execution that this process owns, and what runs it."""
+
+    claim: Claim
+    task: "asyncio.Task[None] | None" = None
+    runner: Runner | None = None
+
+
+class LiveEvents:
+    """The engine's event sink: streamed tokens go out as they come, in small groups."""
+
+    def __init__(self, execution_id: UUID) -> None:
+        self._id = str(execution_id)
+
+    async def token(self, step_id: str, node_id: str, iteration: Iteration, text: str) -> None:
+        event = {
+            "type": "step.token",
+            "execution_id": self._id,
+            "step_id": step_id,
+            "node_id": node_id,
+            "iteration": list(iteration),
+            "timestamp": utcnow().isoformat().replace("+00:00", "Z"),
+            "text": text,
+        }
+        await publish([(execution_channel(self._id), event)])
+
+
+class ExecutionRuntime:
+    """One per worker process, on one event loop."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._config = settings()
+        self._held: dict[UUID, Held] = {}
+        self._poked = asyncio.Event()
+        self._stopping = False
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._loops = [
+            asyncio.create_task(self._claim_forever(), name="claim"),
+            asyncio.create_task(self._poll_forever(), name="poll"),
+            asyncio.create_task(self._renew_forever(), name="renew"),
+        ]
+
+    def poke(self) -> None:
+        """Something may be due."""
+        self._poked.set()
+
+    async def stop(self) -> None:
+        """Takes nothing new, lets steps finish for a moment, then hands every lease back."""
+        self._stopping = True
+        self._loops[0].cancel()
+        for held in self._held.values():
+            if held.runner:
+                held.runner.release()
+        running = [held.task for held in self._held.values() if held.task]
+        if running:
+            _, late = await asyncio.wait(running, timeout=GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
+    async def _claim_forever(self) -> None:
+        while True:
+            self._poked.clear()
+            free = self._config.worker_concurrency - len(self._held)
+            claimed: list[Claim] = []
+            if free > 0:
+                try:
+                    claimed = await claims.claim(self._owner, free, self._config.lease_seconds)
+                except AppError as error:
+                    logger.warning("Nothing claimed", extra={"error": error.message})
+            for each in claimed:
+                self._begin(each)
+            if claimed:
+                continue
+            try:
+                async with asyncio.timeout(self._config.reconcile_seconds):
+                    await self._poked.wait()
+            except TimeoutError:
+                pass
+
+    def _begin(self, claim: Claim) -> None:
+        held = Held(claim)
+        self._held[claim.id] = held
+        held.task = asyncio.create_task(self._run(held), name=f"execution-{claim.id}")
+
+    async def _run(self, held: Held) -> None:
+        claim = held.claim
+        try:
+            journal = PostgresJournal(claim)
+            if claim.claims > MAX_CLAIMS:
+                await self._give_up(journal)
+                return
+            held.runner = await self._prepare(claim, journal)
+            if claim.cancel_requested:
+                held.runner.cancel()
+            if self._stopping:
+                held.runner.release()
+            outcome = await held.runner.run()
+            if isinstance(outcome, Released):
+                await self._hand_back(claim)
+        except LeaseLostError:
+            logger.info("Execution taken over by another worker", extra={"execution_id": str(claim.id)})
+        except asyncio.CancelledError:
+            await self._hand_back(claim)
+        except AppError as error:
+            # The database was away: the lease runs out and the execution is claimed again.
+            logger.warning("Execution interrupted", extra={"execution_id": str(claim.id), "error": error.message})
+        except Exception:
+            logger.exception("Execution crashed", extra={"execution_id": str(claim.id)})
+        finally:
+            del self._held[claim.id]
+            self._poked.set()
+
+    async def _prepare(self, claim: Claim, journal: PostgresJournal) -> Runner:
+        async with database().transaction(org_id=claim.org_id) as tx:
+            execution, agent, published = (
+                await tx.execute(
+                    select(Execution, Agent, AgentVersion.definition)
+                    .join(Agent, col(Agent.id) == col(Execution.agent_id))
+                    .outerjoin(AgentVersion, col(AgentVersion.id) == col(Execution.agent_version_id))
+                    .where(col(Execution.id) == claim.id)
+                )
+            ).one()
+        trigger: dict[str, Any] = execution.trigger
+        return Runner(
+            Definition.model_validate(execution.definition or published),
+            Ports(
+                journal=journal,
+                events=LiveEvents(claim.id),
+                models=models(),
+                egress=egress(),
+                clock=SystemClock(),
+            ),
+            execution_id=str(claim.id),
+            trigger=TriggerInput(
+                triggered_by=execution.triggered_by,
+                node_id=trigger.get("node_id"),
+                data=trigger.get("data"),
+                headers=trigger.get("headers", {}),
+                query=trigger.get("query", {}),
+                method=trigger.get("method"),
+            ),
+            settings=_run_settings(agent.settings, claim.active_ms),
+            dry_run=DryRun(**execution.options) if execution.dry_run else None,
+        )
+
+    async def _give_up(self, journal: PostgresJournal) -> None:
+        await journal.load()
+        error = {
+            "code": "WORKER_CRASHED",
+            "message": f"The worker died {MAX_CLAIMS} times while it ran this; look at the step that was running",
+            "node_id": None,
+            "details": {},
+        }
+        await journal.finish([], ExecutionEnd("failed", utcnow(), error=error))
+
+    async def _hand_back(self, claim: Claim) -> None:
+        await claims.release(claim)
+        await jobs.send(RUN_JOB, str(claim.id))
+
+    async def _poll_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.poll_seconds)
+            if not self._held:
+                continue
+            try:
+                notices = await claims.poll(list(self._held))
+            except AppError as error:
+                logger.warning("Held executions not polled", extra={"error": error.message})
+                continue
+            for notice in notices:
+                self._relay(notice)
+
+    def _relay(self, notice: claims.Notice) -> None:
+        held = self._held.get(notice.id)
+        if held is None or held.runner is None:
+            return
+        if notice.epoch != held.claim.epoch:
+            self._drop(held)
+        elif notice.cancel_requested:
+            held.runner.cancel()
+        elif notice.step_id is not None and notice.signal is not None:
+            held.runner.deliver([Signal(str(notice.step_id), notice.signal)])
+
+    async def _renew_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.lease_seconds / 3)
+            held = list(self._held.values())
+            if not held:
+                continue
+            try:
+                ours = await claims.renew([each.claim for each in held], self._config.lease_seconds)
+            except AppError as error:
+                logger.warning("Leases not renewed", extra={"error": error.message})
+                continue
+            for each in held:
+                if each.claim.id not in ours and self._held.get(each.claim.id) is each:
+                    self._drop(each)
+
+    def _drop(self, held: Held) -> None:
+        """Another worker owns it, or it has just ended: whatever still runs here must not go on."""
+        if held.runner:
+            held.runner.abandon()
+
+
+def _run_settings(agent_settings: dict[str, Any], active_ms: int) -> RunSettings:
+    cost = agent_settings.get("max_cost")
+    return RunSettings(
+        timeout_seconds=agent_settings.get("timeout_seconds"),
+        elapsed_seconds=active_ms / 1000,
+        max_retries=agent_settings.get("max_retries", 3),
+        max_steps=agent_settings.get("max_steps"),
+        max_cost=Decimal(str(cost)) if cost is not None else None,
+    )

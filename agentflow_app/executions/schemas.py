@@ -1,0 +1,113 @@
+"""What the execution calls take and give."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from agentflow_app.core.pagination import PageQuery
+from agentflow_app.core.schemas import Input, Money, Output, Text
+
+ExecutionStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+TriggeredBy = Literal[
+    "manual", "api", "webhook", "schedule", "chat", "form", "agent", "error", "replay", "test"
+]
+Priority = Literal["low", "normal", "high"]
+PRIORITIES: dict[Priority, int] = {"low": 0, "normal": 1, "high": 2}
+ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+
+
+class ExecuteRequest(Input):
+    trigger_data: Any = Field(default_factory=dict)
+    priority: Priority = "normal"
+
+
+class TestRequest(Input):
+    """A dry run: of `definition`, else of the draft, else of the published version."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    trigger_data: Any = Field(default_factory=dict)
+    definition: dict[str, Any] | None = None
+    pins: dict[str, Any] = {}
+    node: str | None = None
+    from_node: str | None = None
+    until_node: str | None = None
+
+
+class ApproveRequest(Input):
+    step_id: UUID | None = None
+    decision: Literal["approved", "rejected"]
+    comment: Annotated[Text, StringConstraints(max_length=2000)] | None = None
+    data: Any = None
+
+
+class ExecutionQuery(PageQuery):
+    agent_id: UUID | None = None
+    status: ExecutionStatus | None = None
+    triggered_by: TriggeredBy | None = None
+    dry_run: bool | None = None
+
+
+class ExecutionOut(Output):
+    id: UUID
+    agent_id: UUID
+    agent_name: str
+    agent_version: int | None
+    status: ExecutionStatus
+    waiting_for: dict[str, Any] | None
+    triggered_by: TriggeredBy
+    trigger_data: Any
+    output: Any
+    error: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_ms: int | None
+    total_tokens: int
+    total_cost: Money
+    dry_run: bool
+    replay_of: UUID | None
+
+
+class StepOut(Output):
+    id: UUID
+    node_id: str
+    iteration: list[int]
+    step_order: int
+    status: str
+    input_data: Any
+    output_data: Any
+    error: dict[str, Any] | None
+    waiting_for: dict[str, Any] | None
+    tokens_used: int
+    cost: Money
+    duration_ms: int | None
+    attempts: int
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+class LogOut(Output):
+    id: UUID
+    step_id: UUID | None
+    level: str
+    message: str
+    data: dict[str, Any] | None
+    created_at: datetime
+
+
+class ApprovalOut(Output):
+    """A step that waits for a decision of the actor's."""
+
+    execution_id: UUID
+    step_id: UUID
+    agent_id: UUID
+    agent_name: str
+    node_id: str
+    message: str
+    show: Any
+    editable: bool
+    until: datetime | None
+    waiting_since: datetime | None

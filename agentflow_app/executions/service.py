@@ -1,0 +1,123 @@
+"""The execution use cases: start and test, look, cancel, decide."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import String, or_, select
+from sqlmodel import col
+
+from agentflow_app.agents.service import AgentService
+from agentflow_app.core.pagination import Page, PageQuery, like, paginate
+from agentflow_app.executions.deciding import DecideUseCases
+from agentflow_app.executions.models import Execution, ExecutionEvent, ExecutionLog, ExecutionStep
+from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StepOut
+from agentflow_app.executions.starting import StartUseCases
+
+_SORT = {"created_at": col(Execution.created_at)}
+
+
+class StepQuery(PageQuery):
+    sort: str = Field(default="step_order")
+    order: Any = "asc"
+
+
+class ExecutionService(StartUseCases, DecideUseCases):
+    """Everything one may do with executions, as one actor in one transaction."""
+
+    async def ensure_agent(self, agent_id: UUID) -> None:
+        """Raises AgentNotFound."""
+        await AgentService(self.tx, self.actor).load(agent_id)
+
+    async def get(self, execution_id: UUID) -> ExecutionOut:
+        self.actor.require("executions:read")
+        return (await self.render([await self.load(execution_id)]))[0]
+
+    async def definition(self, execution_id: UUID) -> dict[str, Any]:
+        """The graph that this run uses."""
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        if execution.definition is not None:
+            return execution.definition
+        return await AgentService(self.tx, self.actor).graph(execution.agent_version_id)
+
+    async def steps(self, execution_id: UUID) -> "list[StepOut]":
+        """All of them, in the order in which they began."""
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        rows = await self.tx.execute(
+            select(ExecutionStep)
+            .where(col(ExecutionStep.execution_id) == execution.id)
+            .order_by(col(ExecutionStep.step_order), col(ExecutionStep.id))
+        )
+        return [render_step(row) for row in rows.scalars()]
+
+    async def step_page(self, execution_id: UUID, query: StepQuery) -> Page[StepOut]:
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        return await paginate(
+            self.tx,
+            select(ExecutionStep).where(col(ExecutionStep.execution_id) == execution.id),
+            query,
+            {"step_order": col(ExecutionStep.step_order)},
+            col(ExecutionStep.id),
+            render_step,
+        )
+
+    async def logs(self, execution_id: UUID) -> "list[LogOut]":
+        """All lines, oldest first."""
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        rows = await self.tx.execute(
+            select(ExecutionLog)
+            .where(col(ExecutionLog.execution_id) == execution.id)
+            .order_by(col(ExecutionLog.created_at), col(ExecutionLog.id))
+        )
+        return [LogOut.model_validate(row) for row in rows.scalars()]
+
+    async def log_page(self, execution_id: UUID, query: PageQuery) -> Page[LogOut]:
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        return await paginate(
+            self.tx,
+            select(ExecutionLog).where(col(ExecutionLog.execution_id) == execution.id),
+            query,
+            {"created_at": col(ExecutionLog.created_at)},
+            col(ExecutionLog.id),
+            LogOut.model_validate,
+        )
+
+    async def events(self, execution_id: UUID, after: int, limit: int = 1000) -> "list[dict[str, Any]]":
+        """Stored events whose `seq` is over `after`, in order."""
+        self.actor.require("executions:read")
+        rows = await self.tx.execute(
+            select(ExecutionEvent.event)
+            .where(col(ExecutionEvent.execution_id) == execution_id, col(ExecutionEvent.seq) > after)
+            .order_by(col(ExecutionEvent.seq))
+            .limit(limit)
+        )
+        return list(rows.scalars())
+
+    async def list(self, query: ExecutionQuery) -> Page[ExecutionOut]:
+        """Searches by agent name and by execution id."""
+        self.actor.require("executions:read")
+        statement = select(Execution).where(col(Execution.org_id) == self.actor.org_id)
+        for column, value in (
+            (col(Execution.agent_id), query.agent_id),
+            (col(Execution.status), query.status),
+            (col(Execution.triggered_by), query.triggered_by),
+            (col(Execution.dry_run), query.dry_run),
+        ):
+            if value is not None:
+                statement = statement.where(column == value)
+        if query.search:
+            agents = await AgentService(self.tx, self.actor).ids_named(query.search)
+            statement = statement.where(
+                or_(col(Execution.agent_id).in_(agents), col(Execution.id).cast(String).ilike(like(query.search)))
+            )
+        page = await paginate(self.tx, statement, query, _SORT, col(Execution.id), lambda row: row)
+        return Page(data=await self.render(page.data), next_cursor=page.next_cursor)
+
+
+def render_step(row: ExecutionStep) -> StepOut:
+    return StepOut.model_validate(row)

@@ -1,0 +1,94 @@
+"""WS /executions/{id}/stream. Refusals close with 4401 or 4404; after the last event the server closes."""
+
+import asyncio
+import logging
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from agentflow_app.accounts.authentication import authenticate, credential
+from agentflow_app.core.errors import AppError, Unauthenticated
+from agentflow_app.core.ids import parse_id
+from agentflow_app.core.settings import settings
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.stream import follow
+
+logger = logging.getLogger(__name__)
+router = APIRouter()
+UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, UNAVAILABLE = 4401, 4403, 4404, 1013
+_CLOSE_CODES = {401: UNAUTHENTICATED, 403: FORBIDDEN, 404: NOT_FOUND, 422: NOT_FOUND}
+FIRST_MESSAGE_SECONDS = 10
+SEND_SECONDS = 30
+_BEARER = "bearer"
+
+
+def _offered_token(socket: WebSocket) -> str | None:
+    """The token of `Sec-WebSocket-Protocol: bearer, <token>`."""
+    offered = [part.strip() for part in socket.headers.get("sec-websocket-protocol", "").split(",")]
+    return offered[1] if len(offered) == 2 and offered[0] == _BEARER else None
+
+
+def _foreign(socket: WebSocket) -> bool:
+    """Browsers send an Origin; one that is neither ours nor allowed is refused."""
+    origin = socket.headers.get("origin")
+    if origin is None:
+        return False
+    own = f"{'https' if socket.url.scheme == 'wss' else 'http'}://{socket.headers.get('host', '')}"
+    return origin != own and origin not in settings().origins
+
+
+async def _actor(socket: WebSocket, token: str | None) -> Actor:
+    if token is None:
+        try:
+            async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+                message = orjson.loads(await socket.receive_text())
+        except (TimeoutError, orjson.JSONDecodeError, KeyError) as error:
+            raise Unauthenticated from error
+        token = message.get("token") if isinstance(message, dict) else None
+    return await authenticate(token if isinstance(token, str) else None)
+
+
+async def _send_all(socket: WebSocket, actor: Actor, execution_id: UUID, after: int) -> None:
+    async for event in follow(actor, execution_id, after):
+        # A reader that has stalled is let go instead of filling our memory.
+        async with asyncio.timeout(SEND_SECONDS):
+            await socket.send_text(orjson.dumps(event).decode())
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    while True:
+        await socket.receive_text()
+
+
+@router.websocket("/executions/{execution_id}/stream")
+async def stream(socket: WebSocket, execution_id: str) -> None:
+    token = _offered_token(socket) or credential(socket.headers)
+    await socket.accept(subprotocol=_BEARER if _offered_token(socket) else None)
+    if _foreign(socket):
+        await socket.close(FORBIDDEN, "foreign origin")
+        return
+    try:
+        actor = await _actor(socket, token)
+        found = parse_id(execution_id)
+        after = socket.query_params.get("after", "0")
+        if found is None or not after.isdecimal():
+            await socket.close(NOT_FOUND, "no such execution")
+            return
+        sender = asyncio.create_task(_send_all(socket, actor, found, int(after)))
+        reader = asyncio.create_task(_until_gone(socket))
+        try:
+            await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+            if sender.done():
+                sender.result()
+                await socket.close(1000)
+        finally:
+            for task in (sender, reader):
+                task.cancel()
+            await asyncio.gather(sender, reader, return_exceptions=True)
+    except WebSocketDisconnect:
+        return
+    except TimeoutError:
+        await socket.close(UNAVAILABLE, "the reader is too slow")
+    except AppError as error:
+        await socket.close(_CLOSE_CODES.get(error.status, UNAVAILABLE), error.code)

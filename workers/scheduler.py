@@ -1,0 +1,66 @@
+"""The scheduler process: sends again what is due, and sweeps. Several may run; what they do can be repeated."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+
+from agentflow_app.accounts.sessions import sweep_sessions
+from agentflow_app.core import heartbeats, jobs
+from agentflow_app.core.database import close_database
+from agentflow_app.core.errors import AppError
+from agentflow_app.core.housekeeping import sweep
+from agentflow_app.core.settings import settings
+from agentflow_app.executions import claims
+from agentflow_app.executions.base import RUN_JOB
+
+logger = logging.getLogger(__name__)
+SWEEP_SECONDS = 600.0
+BATCH = 100
+
+
+async def reconcile() -> None:
+    """Sends the wake-ups of due executions again, for those whose message was lost."""
+    for execution_id in await claims.due(BATCH):
+        await jobs.send(RUN_JOB, str(execution_id))
+
+
+async def housekeep() -> None:
+    await sweep()
+    await sweep_sessions()
+
+
+async def _every(seconds: float, task: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await task()
+        except AppError as error:
+            logger.warning("Scheduled work failed; it is tried again", extra={"error": error.message})
+        except Exception:
+            logger.exception("Scheduled work crashed; it is tried again")
+        await asyncio.sleep(seconds)
+
+
+async def serve() -> None:
+    """Until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    name = heartbeats.process_name("scheduler")
+    tasks = [
+        asyncio.create_task(_every(settings().reconcile_seconds, reconcile)),
+        asyncio.create_task(_every(SWEEP_SECONDS, housekeep)),
+        asyncio.create_task(heartbeats.beat_forever("scheduler", name)),
+    ]
+    logger.info("Scheduler ready", extra={"scheduler": name})
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await heartbeats.stop_beating(name)
+    await close_database()
+
+
+def run() -> None:
+    asyncio.run(serve())
