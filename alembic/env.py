@@ -1,8 +1,9 @@
 """Runs the migrations on the connection that `agentflow_app.core.migrations` hands over."""
 
+from alembic import context
+
 from agentflow_app.core.tables import metadata
 from agentflow_app.tables import load_models
-from alembic import context
 
 load_models()
 connection = context.config.attributes["connection"]

@@ -1,4 +1,4 @@
-"""The scheduler process: sends again what is due, and sweeps. Several may run; what they do can be repeated."""
+"""The scheduler process: sends again what is due, and sweeps. Several may run: all it does is repeatable."""
 
 import asyncio
 import logging

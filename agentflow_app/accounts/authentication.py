@@ -41,7 +41,7 @@ async def _by_token(token: str) -> Actor | None:
     async with database().transaction(org_id=claims.org_id) as tx:
         row = (
             await tx.execute(
-                select(User, Organization, Membership.role)
+                select(User, Organization, col(Membership.role))
                 .select_from(Membership)
                 .join(User, col(User.id) == col(Membership.user_id))
                 .join(Organization, col(Organization.id) == col(Membership.org_id))
@@ -59,7 +59,7 @@ async def _by_key(secret: str) -> Actor | None:
     async with database().system() as tx:
         row = (
             await tx.execute(
-                select(ApiKey, User, Organization, Membership.role)
+                select(ApiKey, User, Organization, col(Membership.role))
                 .select_from(ApiKey)
                 .join(User, col(User.id) == col(ApiKey.created_by))
                 .join(Organization, col(Organization.id) == col(ApiKey.org_id))

@@ -55,7 +55,7 @@ class SignedIn(Output):
     """`access_token` is a JWT for `expires_in` seconds; what renews it is in a cookie."""
 
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # the kind of token, not one
     expires_in: int
     user: UserOut
     org: OrgOut

@@ -30,7 +30,7 @@ from agentflow_app.organizations.models import Membership, Organization
 Kind = Literal["token", "page"]
 
 
-class EmailTaken(Conflict):  # noqa: N818
+class EmailTaken(Conflict):
     code = "EMAIL_TAKEN"
 
     def __init__(self) -> None:
@@ -83,7 +83,9 @@ async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
     async with database().system() as tx:
         user = User(email=data.email, name=data.name, password_hash=hashed)
         org_id = new_id()
-        org = Organization(id=org_id, name=data.org_name, slug=new_slug(data.org_name, suffix=org_id.hex[-6:]))
+        org = Organization(
+            id=org_id, name=data.org_name, slug=new_slug(data.org_name, suffix=org_id.hex[-6:])
+        )
         tx.add_all([user, org])
         try:
             await tx.flush()
@@ -97,7 +99,7 @@ async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str] | No
     """The organization that the user joined first, and the role there."""
     row = (
         await tx.execute(
-            select(Organization, Membership.role)
+            select(Organization, col(Membership.role))
             .join(Membership, col(Membership.org_id) == col(Organization.id))
             .where(col(Membership.user_id) == user.id)
             .order_by(col(Membership.created_at), col(Membership.id))
@@ -132,7 +134,7 @@ async def refresh(secret: str | None) -> Login:
             who, _ = found
             row = (
                 await tx.execute(
-                    select(User, Organization, Membership.role)
+                    select(User, Organization, col(Membership.role))
                     .select_from(Membership)
                     .join(User, col(User.id) == col(Membership.user_id))
                     .join(Organization, col(Organization.id) == col(Membership.org_id))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -14,7 +15,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Unauthenticated
 from agentflow_app.core.ids import new_id
-from agentflow_app.core.tenancy import Actor
+from agentflow_app.core.tenancy import ROLE_PERMISSIONS, Actor, Role
 from agentflow_app.organizations.models import Membership, Organization
 
 REFRESH_LIFETIME = timedelta(days=7)
@@ -81,7 +82,9 @@ async def end_family(tx: Transaction, family_id: UUID) -> None:
 
 async def end_refresh(tx: Transaction, secret: str) -> None:
     family = (
-        await tx.execute(select(RefreshToken.family_id).where(col(RefreshToken.token_hash) == digest(secret)))
+        await tx.execute(
+            select(col(RefreshToken.family_id)).where(col(RefreshToken.token_hash) == digest(secret))
+        )
     ).scalar_one_or_none()
     if family is not None:
         await end_family(tx, family)
@@ -122,7 +125,7 @@ async def actor_for_session(secret: str | None) -> Actor | None:
     async with database().system() as tx:
         row = (
             await tx.execute(
-                select(User, Organization, Membership.role)
+                select(User, Organization, col(Membership.role))
                 .select_from(PageSession)
                 .join(User, col(User.id) == col(PageSession.user_id))
                 .join(Organization, col(Organization.id) == col(PageSession.org_id))
@@ -142,11 +145,20 @@ async def actor_for_session(secret: str | None) -> Actor | None:
 
 
 def actor_of(user: User, org: Organization, role: str) -> Actor:
-    if role not in ("owner", "admin", "editor", "viewer"):
-        raise Unauthenticated("This membership has no known role; ask the organization's owner")
     return Actor(
-        user_id=user.id, org_id=org.id, role=role, email=user.email, name=user.name, org_name=org.name
+        user_id=user.id,
+        org_id=org.id,
+        role=_known_role(role),
+        email=user.email,
+        name=user.name,
+        org_name=org.name,
     )
+
+
+def _known_role(role: str) -> Role:
+    if role not in ROLE_PERMISSIONS:
+        raise Unauthenticated("This membership has no known role; ask the organization's owner")
+    return cast(Role, role)
 
 
 async def sweep_sessions() -> None:

@@ -13,14 +13,14 @@ from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
 
 
-class AgentNotFound(NotFound):  # noqa: N818
+class AgentNotFound(NotFound):
     code = "AGENT_NOT_FOUND"
 
     def __init__(self, agent_id: UUID) -> None:
         super().__init__(f"There is no agent {agent_id}")
 
 
-class AgentNotActive(Conflict):  # noqa: N818
+class AgentNotActive(Conflict):
     code = "AGENT_NOT_ACTIVE"
 
 
@@ -53,7 +53,7 @@ def render_agent(agent: Agent, stats: AgentStats) -> AgentOut:
         config["webhook_url"] = webhook_url(agent.hook_token)
     return AgentOut(
         **agent.model_dump(exclude={"trigger_config", "status"}),
-        status=agent.status,  # type: ignore[arg-type]  # the column holds what AgentStatus lists
+        status=agent.status,
         trigger_config=config,
         stats=stats,
     )

@@ -3,16 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
-
 from agentflow_app.agents.base import AgentUseCases
 from agentflow_app.agents.definitions import InvalidDefinition, parse, problems_of
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import DraftOut, DraftUpdate
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.errors import Conflict
 
 
-class DraftConflict(Conflict):  # noqa: N818
+class DraftConflict(Conflict):
     """Somebody else saved in between. `details` has both sides: `current` and `yours`."""
 
     code = "DRAFT_CONFLICT"
@@ -45,7 +44,7 @@ def replace_draft(agent: Agent, definition: dict[str, Any]) -> None:
     if definition != agent.draft:
         agent.draft = definition
         agent.draft_revision += 1
-        agent.updated_at = func.now()
+        agent.updated_at = utcnow()
 
 
 def render_draft(agent: Agent) -> DraftOut:
@@ -57,4 +56,3 @@ def render_draft(agent: Agent) -> DraftOut:
             definition=agent.draft, revision=agent.draft_revision, problems=error.details["problems"]
         )
     return DraftOut(definition=agent.draft, revision=agent.draft_revision, problems=problems)
-

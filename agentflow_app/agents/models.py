@@ -10,7 +10,7 @@ from agentflow_app.core.tables import created, json_field, primary_key, tenant
 
 
 class Agent(SQLModel, table=True):
-    """`draft` is the working copy and `draft_revision` counts its saves; `latest_version` is the published one."""
+    """`draft_revision` counts the saves of `draft`; `latest_version` is the number of the live version."""
 
     __tablename__ = "agents"
     __table_args__ = (UniqueConstraint("org_id", "slug"),)

@@ -56,7 +56,7 @@ class AgentQuery(PageQuery):
 
 
 class AgentStats(Output):
-    """Over all real runs. Rates are 0 to 1, tokens and USD per run, milliseconds; None before the first end."""
+    """Over all real runs: a rate of 0 to 1; tokens, USD and milliseconds a run. None before the first end."""
 
     executions: int = 0
     success_rate: float | None = None

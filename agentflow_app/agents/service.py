@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlmodel import col
 
+from agentflow_app.accounts.tokens import new_secret
 from agentflow_app.agents.base import AgentNotActive, render_agent
 from agentflow_app.agents.definitions import EMPTY, parse
 from agentflow_app.agents.drafts import DraftUseCases
@@ -13,7 +14,7 @@ from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import AgentCreate, AgentOut, AgentQuery, AgentStats, AgentUpdate
 from agentflow_app.agents.versions import VersionUseCases, trigger_of
 from agentflow_app.audit.service import record
-from agentflow_app.accounts.tokens import new_secret
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.ids import new_id, new_slug
 from agentflow_app.core.pagination import Page, like, paginate
 from agentflow_app.core.schemas import storable_json
@@ -72,7 +73,7 @@ class AgentService(DraftUseCases, VersionUseCases):
             statement = statement.where(
                 or_(col(Agent.name).ilike(pattern), col(Agent.description).ilike(pattern))
             )
-        page = await paginate(self.tx, statement, query, _SORT, col(Agent.id), lambda agent: agent)
+        page = await paginate(self.tx, statement, query, _SORT, col(Agent.id), _same)
         stats = await agent_statistics(self.tx, [agent.id for agent in page.data])
         return Page(
             data=[render_agent(agent, stats.get(agent.id, AgentStats())) for agent in page.data],
@@ -81,13 +82,17 @@ class AgentService(DraftUseCases, VersionUseCases):
 
     async def names(self, agent_ids: set[UUID]) -> dict[UUID, str]:
         """What agents are called, archived ones too."""
-        rows = await self.tx.execute(select(Agent.id, Agent.name).where(col(Agent.id).in_(agent_ids)))
-        return {agent_id: name for agent_id, name in rows}
+        rows = await self.tx.execute(
+            select(col(Agent.id), col(Agent.name)).where(col(Agent.id).in_(agent_ids))
+        )
+        return dict(rows.tuples())
 
     async def ids_named(self, term: str) -> set[UUID]:
         """Agents whose name contains `term`."""
         rows = await self.tx.execute(
-            select(Agent.id).where(col(Agent.org_id) == self.actor.org_id, col(Agent.name).ilike(like(term)))
+            select(col(Agent.id)).where(
+                col(Agent.org_id) == self.actor.org_id, col(Agent.name).ilike(like(term))
+            )
         )
         return set(rows.scalars())
 
@@ -105,7 +110,7 @@ class AgentService(DraftUseCases, VersionUseCases):
             changes.pop("name", None)
         for name, value in changes.items():
             setattr(agent, name, value)
-        agent.updated_at = func.now()
+        agent.updated_at = utcnow()
         record(self.tx, self.actor, "agent.updated", "agent", agent.id, {"fields": sorted(changes)})
         await self.tx.flush()
         return await self._shown(agent)
@@ -116,12 +121,12 @@ class AgentService(DraftUseCases, VersionUseCases):
         agent = await self.load(agent_id, lock=True)
         if agent.status != "archived":
             agent.status = "archived"
-            agent.updated_at = func.now()
+            agent.updated_at = utcnow()
             record(self.tx, self.actor, "agent.archived", "agent", agent.id)
             await self.tx.flush()
 
     async def set_status(self, agent_id: UUID, status: str) -> AgentOut:
-        """`active` or `paused`; also brings an archived agent back. Raises AgentNotActive if never published."""
+        """`active` or `paused`; brings an archived agent back. Raises AgentNotActive if never published."""
         self.actor.require("agents:write")
         agent = await self.load(agent_id, lock=True)
         if agent.status == "archived":
@@ -130,7 +135,7 @@ class AgentService(DraftUseCases, VersionUseCases):
             raise AgentNotActive("The agent was never published; publish it first")
         if agent.status != status:
             agent.status = status
-            agent.updated_at = func.now()
+            agent.updated_at = utcnow()
             record(self.tx, self.actor, f"agent.{status}", "agent", agent.id)
             await self.tx.flush()
         return await self._shown(agent)
@@ -139,6 +144,10 @@ class AgentService(DraftUseCases, VersionUseCases):
         await self.tx.refresh(agent)
         stats = await agent_statistics(self.tx, [agent.id])
         return render_agent(agent, stats.get(agent.id, AgentStats()))
+
+
+def _same(agent: Agent) -> Agent:
+    return agent
 
 
 def _first_draft(data: AgentCreate) -> dict[str, Any]:

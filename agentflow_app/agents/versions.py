@@ -13,13 +13,14 @@ from agentflow_app.agents.drafts import render_draft, replace_draft
 from agentflow_app.agents.models import Agent, AgentEdge, AgentNode, AgentVersion
 from agentflow_app.agents.schemas import DiffOut, DraftOut, PublishRequest, VersionOut, VersionSummary
 from agentflow_app.audit.service import record
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.errors import NotFound
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.pagination import Page, PageQuery, paginate
 from engine.definition import Definition
 
 
-class VersionNotFound(NotFound):  # noqa: N818
+class VersionNotFound(NotFound):
     code = "VERSION_NOT_FOUND"
 
 
@@ -38,7 +39,7 @@ class VersionUseCases(AgentUseCases):
         agent.latest_version = version.version
         agent.status = "active"
         agent.trigger_type, agent.trigger_config = trigger_of(definition)
-        agent.updated_at = func.now()
+        agent.updated_at = utcnow()
         record(self.tx, self.actor, "agent.published", "agent", agent.id, {"version": version.version})
         await self.tx.flush()
         return VersionOut.model_validate(version)
@@ -54,7 +55,7 @@ class VersionUseCases(AgentUseCases):
         self, agent: Agent, definition: Definition, graph: dict[str, Any], message: str | None
     ) -> AgentVersion:
         latest = await self.tx.execute(
-            select(func.max(AgentVersion.version)).where(col(AgentVersion.agent_id) == agent.id)
+            select(func.max(col(AgentVersion.version))).where(col(AgentVersion.agent_id) == agent.id)
         )
         await self.tx.execute(
             update(AgentVersion)
@@ -155,9 +156,9 @@ class VersionUseCases(AgentUseCases):
     async def graph(self, version_id: UUID | None) -> dict[str, Any]:
         """The definition of a version, by the version's own id."""
         found = await self.tx.execute(
-            select(AgentVersion.definition).where(col(AgentVersion.id) == version_id)
+            select(col(AgentVersion.definition)).where(col(AgentVersion.id) == version_id)
         )
-        definition = found.scalar_one_or_none()
+        definition: dict[str, Any] | None = found.scalar_one_or_none()
         if definition is None:
             raise VersionNotFound("The version that this used is gone")
         return definition

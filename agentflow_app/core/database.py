@@ -95,7 +95,7 @@ class Database:
     async def transaction(
         self, actor: Actor | None = None, *, org_id: UUID | None = None
     ) -> AsyncIterator[Transaction]:
-        """Commits at the end, then runs the hooks; rolls back on any error. Without a tenant nothing is seen."""
+        """Commits at the end, then runs the hooks; rolls back on any error. No tenant sees nothing."""
         tenant = actor.org_id if actor else org_id
         async with _unavailable_when_down(), self._app_sessions() as tx:
             await tx.execute(

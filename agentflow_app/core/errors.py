@@ -1,4 +1,4 @@
-"""The one root of what goes wrong for a caller. A feature subclasses it; REST and pages render it once each."""
+"""The root of what goes wrong for a caller. Features subclass it; REST and pages render it once each."""
 
 from typing import Any, ClassVar
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+from contextlib import suppress
 from datetime import timedelta
 from typing import Literal
 
@@ -37,10 +38,8 @@ async def beat(kind: ProcessKind, name: str) -> None:
 
 async def beat_forever(kind: ProcessKind, name: str) -> None:
     while True:
-        try:
+        with suppress(AppError):  # the database is away; readiness says so itself
             await beat(kind, name)
-        except AppError:
-            pass  # the database is away; readiness says so itself
         await asyncio.sleep(BEAT_SECONDS)
 
 
@@ -49,15 +48,16 @@ async def stop_beating(name: str) -> None:
         await tx.execute(delete(Heartbeat).where(col(Heartbeat.process_id) == name))
 
 
-async def alive() -> dict[ProcessKind, int]:
+async def alive() -> dict[str, int]:
     """How many processes of each kind gave a sign of life lately."""
-    counts: dict[ProcessKind, int] = {"worker": 0, "scheduler": 0}
+    counts = {"worker": 0, "scheduler": 0}
     async with database().system() as tx:
         rows = await tx.execute(
-            select(Heartbeat.kind, func.count())
+            select(col(Heartbeat.kind), func.count())
             .where(col(Heartbeat.seen_at) > func.now() - ALIVE_FOR)
             .group_by(col(Heartbeat.kind))
         )
         for kind, count in rows:
-            counts[kind] = count
+            if kind in counts:
+                counts[kind] = count
     return counts

@@ -23,11 +23,11 @@ MAX_KEY_LENGTH = 255
 _KEPT_HEADERS = ("content-type", "location")
 
 
-class KeyReused(Conflict):  # noqa: N818
+class KeyReused(Conflict):
     code = "IDEMPOTENCY_KEY_REUSED"
 
 
-class StillRunning(Conflict):  # noqa: N818
+class StillRunning(Conflict):
     code = "IDEMPOTENCY_KEY_IN_USE"
 
 
@@ -60,7 +60,9 @@ def call_of(org_id: UUID, caller_id: UUID, method: str, path: str, query: str, k
 async def first_answer(tx: Transaction, call: Call) -> Answer | None:
     """The stored answer; None if this is the first call. Raises KeyReused or StillRunning."""
     lock = f"{call.org_id}:{call.caller_id}:{call.method}:{call.path}:{call.key}"
-    free = await tx.execute(text("SELECT pg_try_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock})
+    free = await tx.execute(
+        text("SELECT pg_try_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock}
+    )
     if not free.scalar_one():
         raise StillRunning("The first call with this Idempotency-Key is still running", retry_after=1)
     row = (

@@ -25,7 +25,7 @@ QUEUE = "agentflow"
 def broker() -> RedisBroker:
     """The process' broker. No retries of its own: leases and the reconciler repeat what must be repeated."""
     client = Redis.from_url(settings().redis_url, socket_connect_timeout=2, socket_timeout=5)
-    made = RedisBroker(
+    made: RedisBroker = RedisBroker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=[],
         namespace="agentflow:jobs",

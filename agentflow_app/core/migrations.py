@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -11,7 +12,6 @@ from sqlalchemy import Connection, create_engine, make_url, text
 
 from agentflow_app.core.database import DatabaseRole, role_name, role_password
 from agentflow_app.core.settings import Settings
-from alembic import command
 
 SCRIPTS = Path(__file__).parents[2] / "alembic"
 _LOCK = 7_215_330_021

@@ -61,7 +61,7 @@ def like(term: str) -> str:
 
 async def paginate(
     session: AsyncSession,
-    statement: Select[tuple[Row]],
+    statement: Select[Row],
     query: PageQuery,
     columns: dict[str, Any],
     id_column: Any,
@@ -80,7 +80,7 @@ async def paginate(
         statement = statement.where(or_(beyond, and_(column == value, tie)))
     direction = desc if query.order == "desc" else asc
     statement = statement.order_by(direction(column), direction(id_column)).limit(query.limit + 1)
-    rows = list((await session.execute(statement)).scalars())
+    rows: list[Row] = list((await session.execute(statement)).scalars())
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     cursor = None

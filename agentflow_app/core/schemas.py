@@ -42,7 +42,9 @@ def _storable(value: str) -> str:
 Money = Annotated[Decimal, PlainSerializer(money, return_type=str, when_used="json")]
 Email = Annotated[str, StringConstraints(max_length=255), AfterValidator(_email)]
 Text = Annotated[str, AfterValidator(_storable)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_storable)]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_storable)
+]
 
 
 class InvalidJson(AppError):  # noqa: N818

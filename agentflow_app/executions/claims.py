@@ -24,7 +24,8 @@ _CLAIM = text(
     ), waiting AS (
         SELECT e.id,
             e.status <> 'pending' OR e.cancel_requested
-                OR row_number() OVER (PARTITION BY e.agent_id, e.status ORDER BY e.priority DESC, e.created_at, e.id)
+                OR row_number() OVER (
+                    PARTITION BY e.agent_id, e.status ORDER BY e.priority DESC, e.created_at, e.id)
                 + coalesce((SELECT running FROM busy b WHERE b.agent_id = e.agent_id), 0)
                 <= coalesce((a.settings ->> 'concurrency_limit')::int, 2147483647) AS allowed,
             row_number() OVER (PARTITION BY e.org_id ORDER BY e.priority DESC, e.created_at, e.id)
@@ -105,9 +106,7 @@ class Notice:
 async def claim(owner: str, limit: int, lease_seconds: float) -> list[Claim]:
     """Takes up to `limit` due executions; timers that have passed become their steps' signals."""
     async with database().system() as tx:
-        rows = (
-            await tx.execute(_CLAIM, {"owner": owner, "limit": limit, "lease": lease_seconds})
-        ).mappings()
+        rows = (await tx.execute(_CLAIM, {"owner": owner, "limit": limit, "lease": lease_seconds})).mappings()
         claims = [Claim(**row) for row in rows]
         if claims:
             await tx.execute(_EXPIRE, {"ids": [each.id for each in claims]})

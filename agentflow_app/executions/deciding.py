@@ -16,19 +16,19 @@ from agentflow_app.executions.models import Execution, ExecutionStep
 from agentflow_app.executions.schemas import ENDED, ApprovalOut, ApproveRequest, ExecutionOut
 
 
-class ExecutionEnded(Conflict):  # noqa: N818
+class ExecutionEnded(Conflict):
     code = "EXECUTION_ENDED"
 
 
-class NothingToApprove(Conflict):  # noqa: N818
+class NothingToApprove(Conflict):
     code = "NOTHING_TO_APPROVE"
 
 
-class AlreadyDecided(Conflict):  # noqa: N818
+class AlreadyDecided(Conflict):
     code = "ALREADY_DECIDED"
 
 
-class StepNotFound(NotFound):  # noqa: N818
+class StepNotFound(NotFound):
     code = "STEP_NOT_FOUND"
 
 
@@ -90,12 +90,18 @@ class DecideUseCases(ExecutionUseCases):
             if step.status != "waiting_approval" or execution.status in ENDED:
                 raise NothingToApprove("This step does not wait for an approval")
             return step
-        steps = (await self.tx.execute(query.where(col(ExecutionStep.status) == "waiting_approval"))).scalars().all()
+        steps = (
+            (await self.tx.execute(query.where(col(ExecutionStep.status) == "waiting_approval")))
+            .scalars()
+            .all()
+        )
         undecided = [step for step in steps if step.signal is None]
         if execution.status in ENDED or not undecided:
             decided = steps or await self._any_decision(execution)
             raise (AlreadyDecided if decided else NothingToApprove)(
-                "This approval was decided already" if decided else "Nothing in this execution waits for an approval"
+                "This approval was decided already"
+                if decided
+                else "Nothing in this execution waits for an approval"
             )
         if len(undecided) > 1:
             raise ValidationFailed(fields={"step_id": "several steps wait; name one"})

@@ -1,4 +1,4 @@
-"""The engine's journal in Postgres: what happened and its events, in one transaction, under the lease's epoch."""
+"""The engine's journal in Postgres: what happened and its events, together, under the lease's epoch."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlmodel import col
 
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.events import execution_channel, organization_channel, publish
 from agentflow_app.core.ids import new_id
@@ -15,7 +16,7 @@ from agentflow_app.core.serialization import dumps
 from agentflow_app.executions.claims import Claim
 from agentflow_app.executions.models import ExecutionStep
 from engine.errors import LeaseLostError
-from engine.events import ended_event, log_event, resumed_event, started_event, step_event, waiting_event
+from engine.events import Totals, ended_event, event_for, resumed_event, started_event, waiting_event
 from engine.ports import (
     Change,
     ExecutionEnd,
@@ -78,6 +79,13 @@ _LOGS = text(
     """
 )
 
+_EXPIRE = text(
+    """
+    UPDATE execution_steps SET signal = '{"kind": "timer"}' WHERE execution_id = :id
+        AND status IN ('waiting', 'waiting_approval') AND wait_until <= now() AND signal IS NULL
+    """
+)
+
 _PARK = text(
     """
     UPDATE executions SET status = 'waiting', waiting_for = cast(:waiting_for AS jsonb), lease_until = NULL,
@@ -110,7 +118,8 @@ _FINISH = text(
 _USAGE = text(
     """
     INSERT INTO usage_records (id, org_id, execution_id, record_type, quantity, unit_cost)
-    VALUES (:run_id, :org, :execution, 'execution', 1, :cost), (:token_id, :org, :execution, 'tokens', :tokens, 0)
+    VALUES (:run_id, :org, :execution, 'execution', 1, :cost),
+        (:token_id, :org, :execution, 'tokens', :tokens, 0)
     ON CONFLICT (execution_id, record_type) DO NOTHING
     """
 )
@@ -136,7 +145,7 @@ class PostgresJournal:
                     {"id": self._claim.id, "epoch": self._claim.epoch},
                 )
             ).scalar_one_or_none()
-            event = started_event(self._id) if first else resumed_event(self._id)
+            event = (started_event if first else resumed_event)(self._id, utcnow())
             await self._record(tx, [event], progress=False)
             rows = await tx.execute(
                 select(ExecutionStep)
@@ -153,14 +162,11 @@ class PostgresJournal:
         async with database().transaction(org_id=self._claim.org_id) as tx:
             await self._write(tx, changes)
             await tx.execute(
-                text(
-                    "UPDATE execution_steps SET signal = '{\"kind\": \"timer\"}' WHERE execution_id = :id"
-                    " AND status IN ('waiting', 'waiting_approval') AND wait_until <= now() AND signal IS NULL"
-                ),
+                _EXPIRE,
                 {"id": self._claim.id},
             )
             rows = await tx.execute(
-                select(ExecutionStep.id, ExecutionStep.signal).where(
+                select(col(ExecutionStep.id), col(ExecutionStep.signal)).where(
                     col(ExecutionStep.execution_id) == self._claim.id,
                     col(ExecutionStep.status).in_(_OPEN_WAITS),
                     col(ExecutionStep.signal).is_not(None),
@@ -169,7 +175,7 @@ class PostgresJournal:
             signals = [Signal(str(step_id), payload or {}) for step_id, payload in rows]
             if signals:
                 return signals
-            event = waiting_event(self._id, waiting_for)
+            event = waiting_event(self._id, utcnow(), waiting_for)
             await self._record(tx, [event], progress=False)
             await tx.execute(
                 _PARK,
@@ -187,11 +193,7 @@ class PostgresJournal:
             await self._write(tx, changes)
             totals = (await tx.execute(_TOTALS, {"id": self._claim.id})).mappings().one()
             event = ended_event(
-                self._id,
-                end,
-                total_tokens=totals["total_tokens"],
-                total_cost=totals["total_cost"],
-                duration_ms=totals["duration_ms"],
+                self._id, end, Totals(totals["total_tokens"], totals["total_cost"], totals["duration_ms"])
             )
             await self._record(tx, [event], progress=True)
             await tx.execute(
@@ -223,24 +225,14 @@ class PostgresJournal:
         steps = {change.step_id: change for change in changes if isinstance(change, StepChange)}
         logs = [change for change in changes if isinstance(change, LogEntry)]
         progress = any(step.status in ("completed", "failed", "skipped") for step in steps.values())
-        events = [
-            event
-            for change in changes
-            if (
-                event := step_event(self._id, change)
-                if isinstance(change, StepChange)
-                else log_event(self._id, change)
-            )
-        ]
+        events = [event for change in changes if (event := event_for(self._id, change))]
         await self._record(tx, events, progress=progress)
         if steps:
             await tx.execute(_STEPS, {**self._scope, "steps": dumps([_row(s) for s in steps.values()])})
         if logs:
             await tx.execute(_LOGS, {**self._scope, "logs": dumps([_log_row(entry) for entry in logs])})
 
-    async def _record(
-        self, tx: Transaction, events: list[dict[str, Any]], *, progress: bool
-    ) -> None:
+    async def _record(self, tx: Transaction, events: list[dict[str, Any]], *, progress: bool) -> None:
         """Numbers and stores the events; the update is also the check that the lease is still ours."""
         base = (
             await tx.execute(

@@ -16,8 +16,9 @@ _open = "status IN ('pending', 'running', 'waiting')"
 class Execution(SQLModel, table=True):
     """One run.
 
-    A worker owns it while `lease_until` (the database's clock) is ahead; `epoch` grows with each claim and every
-    later write checks it. `wake_at` is when a waiting one becomes due. `claims` counts claims without progress.
+    A worker owns it while `lease_until` (the database's clock) is ahead; `epoch` grows with each claim and
+    every later write checks it. `wake_at` is when a waiting one becomes due. `claims` counts claims without
+    progress.
     `definition` is set for test runs of a graph that was never published.
     """
 

@@ -26,8 +26,11 @@ from agentflow_app.providers.service import egress, models
 from engine.context import TriggerInput
 from engine.definition import Definition
 from engine.errors import LeaseLostError
+from engine.events import error_json, token_event
+from engine.outcome import Released
 from engine.ports import ExecutionEnd, Iteration, Ports, Signal
-from engine.runner import DryRun, Outcome, Released, Runner, RunSettings
+from engine.runner import Runner
+from engine.settings import DryRun, RunSettings
 
 logger = logging.getLogger(__name__)
 MAX_CLAIMS = 5
@@ -42,6 +45,7 @@ class Held:
     claim: Claim
     task: "asyncio.Task[None] | None" = None
     runner: Runner | None = None
+    lost: bool = False
 
 
 class LiveEvents:
@@ -51,15 +55,7 @@ class LiveEvents:
         self._id = str(execution_id)
 
     async def token(self, step_id: str, node_id: str, iteration: Iteration, text: str) -> None:
-        event = {
-            "type": "step.token",
-            "execution_id": self._id,
-            "step_id": step_id,
-            "node_id": node_id,
-            "iteration": list(iteration),
-            "timestamp": utcnow().isoformat().replace("+00:00", "Z"),
-            "text": text,
-        }
+        event = token_event(self._id, step_id, node_id, iteration, text, utcnow())
         await publish([(execution_channel(self._id), event)])
 
 
@@ -145,10 +141,13 @@ class ExecutionRuntime:
         except LeaseLostError:
             logger.info("Execution taken over by another worker", extra={"execution_id": str(claim.id)})
         except asyncio.CancelledError:
-            await self._hand_back(claim)
+            if not held.lost:
+                await self._hand_back(claim)
         except AppError as error:
             # The database was away: the lease runs out and the execution is claimed again.
-            logger.warning("Execution interrupted", extra={"execution_id": str(claim.id), "error": error.message})
+            logger.warning(
+                "Execution interrupted", extra={"execution_id": str(claim.id), "error": error.message}
+            )
         except Exception:
             logger.exception("Execution crashed", extra={"execution_id": str(claim.id)})
         finally:
@@ -159,7 +158,7 @@ class ExecutionRuntime:
         async with database().transaction(org_id=claim.org_id) as tx:
             execution, agent, published = (
                 await tx.execute(
-                    select(Execution, Agent, AgentVersion.definition)
+                    select(Execution, Agent, col(AgentVersion.definition))
                     .join(Agent, col(Agent.id) == col(Execution.agent_id))
                     .outerjoin(AgentVersion, col(AgentVersion.id) == col(Execution.agent_version_id))
                     .where(col(Execution.id) == claim.id)
@@ -190,12 +189,8 @@ class ExecutionRuntime:
 
     async def _give_up(self, journal: PostgresJournal) -> None:
         await journal.load()
-        error = {
-            "code": "WORKER_CRASHED",
-            "message": f"The worker died {MAX_CLAIMS} times while it ran this; look at the step that was running",
-            "node_id": None,
-            "details": {},
-        }
+        message = f"The worker died {MAX_CLAIMS} times while it ran this; see the step that was running"
+        error = error_json("WORKER_CRASHED", message, None, {})
         await journal.finish([], ExecutionEnd("failed", utcnow(), error=error))
 
     async def _hand_back(self, claim: Claim) -> None:
@@ -243,8 +238,9 @@ class ExecutionRuntime:
 
     def _drop(self, held: Held) -> None:
         """Another worker owns it, or it has just ended: whatever still runs here must not go on."""
-        if held.runner:
-            held.runner.abandon()
+        held.lost = True
+        if held.task:
+            held.task.cancel()
 
 
 def _run_settings(agent_settings: dict[str, Any], active_ms: int) -> RunSettings:

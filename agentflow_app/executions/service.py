@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import String, or_, select
+from sqlalchemy import String, cast, or_, select
 from sqlmodel import col
 
 from agentflow_app.agents.service import AgentService
@@ -91,7 +91,7 @@ class ExecutionService(StartUseCases, DecideUseCases):
         """Stored events whose `seq` is over `after`, in order."""
         self.actor.require("executions:read")
         rows = await self.tx.execute(
-            select(ExecutionEvent.event)
+            select(col(ExecutionEvent.event))
             .where(col(ExecutionEvent.execution_id) == execution_id, col(ExecutionEvent.seq) > after)
             .order_by(col(ExecutionEvent.seq))
             .limit(limit)
@@ -113,10 +113,17 @@ class ExecutionService(StartUseCases, DecideUseCases):
         if query.search:
             agents = await AgentService(self.tx, self.actor).ids_named(query.search)
             statement = statement.where(
-                or_(col(Execution.agent_id).in_(agents), col(Execution.id).cast(String).ilike(like(query.search)))
+                or_(
+                    col(Execution.agent_id).in_(agents),
+                    cast(col(Execution.id), String).ilike(like(query.search)),
+                )
             )
-        page = await paginate(self.tx, statement, query, _SORT, col(Execution.id), lambda row: row)
+        page = await paginate(self.tx, statement, query, _SORT, col(Execution.id), _same)
         return Page(data=await self.render(page.data), next_cursor=page.next_cursor)
+
+
+def _same(row: Execution) -> Execution:
+    return row
 
 
 def render_step(row: ExecutionStep) -> StepOut:

@@ -93,7 +93,11 @@ def _ensure_testable(definition: Definition, data: TestRequest) -> None:
     known = {node.id for node in definition.nodes}
     unknown = {
         name: f"there is no node {value}"
-        for name, value in (("node", data.node), ("from_node", data.from_node), ("until_node", data.until_node))
+        for name, value in (
+            ("node", data.node),
+            ("from_node", data.from_node),
+            ("until_node", data.until_node),
+        )
         if value is not None and value not in known
     }
     unknown |= {f"pins.{pin}": "there is no such node" for pin in data.pins if pin not in known}

@@ -5,10 +5,10 @@ After: nothing
 """
 
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from agentflow_app.core.rls import TENANT, USER, grant, open_to_system, protect
-from alembic import op
 
 revision = "0001"
 down_revision = None

@@ -4,7 +4,7 @@ import dramatiq
 
 from agentflow_app.core.jobs import QUEUE, broker
 from agentflow_app.executions.base import RUN_JOB
-from workers.process import worker
+from workers.main import worker
 
 
 @dramatiq.actor(actor_name=RUN_JOB, queue_name=QUEUE, broker=broker(), max_retries=0)

@@ -1,0 +1,194 @@
+"""The REST application: routers, error envelope, request ids and limits. Answers everything under /api."""
+
+import logging
+import re
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agentflow_app.accounts import endpoints as accounts
+from agentflow_app.agents import endpoints as agents
+from agentflow_app.core import health
+from agentflow_app.core.errors import AppError, NotFound, PayloadTooLarge, ValidationFailed
+from agentflow_app.core.ids import new_id
+from agentflow_app.core.logging import request_id
+from agentflow_app.core.settings import Settings, settings
+from agentflow_app.core.version import VERSION
+from agentflow_app.executions import endpoints as executions
+from agentflow_app.executions import sockets
+from agentflow_app.schemas import endpoints as schemas
+from agentflow_app.triggers import endpoints as triggers
+
+logger = logging.getLogger(__name__)
+BASE = "/api/v1"
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+
+
+class InternalError(AppError):
+    """A fault of ours; the request id finds it in the logs."""
+
+
+class MethodNotAllowed(AppError):  # noqa: N818
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+
+
+class BadRequest(AppError):  # noqa: N818
+    code = "BAD_REQUEST"
+    status = 400
+
+
+def _json(error: AppError, headers: dict[str, str] | None = None) -> JSONResponse:
+    sent = dict(headers or {})
+    if error.retry_after is not None:
+        sent["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        sent["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(error.envelope(), error.status, headers=sent)
+
+
+async def _app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    if error.status >= 500:
+        logger.warning("Request failed", extra={"code": error.code, "error": error.message})
+    return _json(error)
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields: dict[str, str] = {}
+    for found in error.errors():
+        where = [str(part) for part in found["loc"]]
+        path = ".".join(where[1:] if where[0] in ("body", "query", "path", "header") else where) or where[0]
+        known = {"extra_forbidden": "is not a field of this call", "json_invalid": "is not valid JSON"}
+        fields[path] = known.get(found["type"], found["msg"].removeprefix("Value error, "))
+    if any(found["loc"][0] == "path" for found in error.errors()):
+        return _json(NotFound(f"There is nothing at {request.url.path}"))
+    return _json(ValidationFailed(fields=fields))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _json(NotFound(f"There is nothing at {request.url.path}"))
+    if error.status_code == 405:
+        headers = dict(error.headers or {})
+        return _json(MethodNotAllowed(f"{request.method} is not possible here"), headers)
+    return _json(BadRequest(str(error.detail)))
+
+
+async def _crash(request: Request, error: Exception) -> Response:
+    logger.exception("Request crashed", exc_info=error)
+    return _json(InternalError("Something went wrong on our side; the request id finds it in the logs"))
+
+
+class RequestEdge:
+    """Around every request: its id, a bound on its body, and the headers that every answer carries."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        current = given if _SANE_ID.fullmatch(given) else str(new_id())
+        token = request_id.set(current)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {
+                    **message,
+                    "headers": [
+                        *message["headers"],
+                        (b"x-request-id", current.encode()),
+                        (b"x-content-type-options", b"nosniff"),
+                    ],
+                }
+            await send(message)
+
+        try:
+            if scope["type"] == "http":
+                declared = headers.get(b"content-length", b"0")
+                if not declared.isdigit() or int(declared) > self._max:
+                    await _json(self._too_large())(scope, receive, send_with_id)
+                    return
+                await self._app(scope, self._bounded(receive), send_with_id)
+            else:
+                await self._app(scope, receive, send)
+        finally:
+            request_id.reset(token)
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The body is larger than {self._max} bytes")
+
+    def _bounded(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max:
+                raise self._too_large()
+            return message
+
+        return bounded
+
+
+def create_api(config: Settings | None = None) -> FastAPI:
+    """The application that Reflex mounts beside the pages."""
+    config = config or settings()
+    app = FastAPI(
+        title="AgentFlow",
+        version=VERSION,
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=f"{BASE}/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api = APIRouter(prefix=BASE)
+    for router in (
+        accounts.router,
+        accounts.own,
+        agents.router,
+        executions.router,
+        executions.live,
+        sockets.router,
+        schemas.router,
+        triggers.router,
+    ):
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(health.router)
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _crash)
+    app.add_api_route("/api/{path:path}", _nothing_here, methods=_METHODS, include_in_schema=False)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=config.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID"],
+        expose_headers=["X-Request-ID", "Location", "Retry-After"],
+    )
+    app.add_middleware(RequestEdge, max_body_bytes=config.max_body_bytes)
+    return app
+
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+
+async def _nothing_here(path: str) -> None:
+    raise HTTPException(404)
+
+
+__all__ = ["BASE", "create_api"]
