@@ -1,0 +1,32 @@
+"""Runs agent definitions. A library: it knows no database, no queue and no web.
+
+result = await engine.run(definition, {"message": "hi"})
+"""
+
+from engine.context import Context, TriggerInput
+from engine.definition import Definition, Edge, Node
+from engine.errors import EngineError
+from engine.library import RunResult, run
+from engine.outcome import Ended, Outcome, Parked, Released
+from engine.ports import Ports
+from engine.runner import Runner
+from engine.settings import DryRun, RunSettings
+
+__all__ = [
+    "Context",
+    "Definition",
+    "DryRun",
+    "Edge",
+    "Ended",
+    "EngineError",
+    "Node",
+    "Outcome",
+    "Parked",
+    "Ports",
+    "Released",
+    "RunResult",
+    "RunSettings",
+    "Runner",
+    "TriggerInput",
+    "run",
+]

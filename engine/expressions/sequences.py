@@ -152,7 +152,7 @@ def _select(keep: bool, by_attribute: bool) -> Callable[..., list[Any]]:
 def _holds(value: Any, test: list[Any]) -> bool:
     if not test:
         return value is not MISSING and bool(value)
-    name, *args = test
+    name, args = str(test[0]), test[1:]
     if name in ("defined", "undefined"):
         return isinstance(value, Missing) == (name == "undefined")
     if name not in PREDICATES:

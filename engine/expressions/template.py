@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from engine.errors import ExpressionError, MissingPathError
+from engine.errors import ExpressionError
 from engine.expressions.compiler import Frame, Value, compile_value
 from engine.expressions.limits import Budget
 from engine.expressions.statements import Statement, compile_body
@@ -80,7 +80,7 @@ def compile_condition(text: str) -> Condition:
 def render(value: Any, scope: Mapping[str, Any], *, budget: Budget | None = None, field: str = "") -> Any:
     """The value with every string in it rendered. What the expressions come to is not looked into again.
 
-    Errors name the field, like `values.items[0]`.
+    Errors name the field in their details, like `values.items[0]`.
     """
     budget = budget or Budget()
     if isinstance(value, str):
@@ -107,7 +107,4 @@ def render(value: Any, scope: Mapping[str, Any], *, budget: Budget | None = None
 
 def in_field(error: ExpressionError, field: str) -> ExpressionError:
     """The same error, saying in which field."""
-    message = f"{field}: {error.message}" if field else error.message
-    details = {**error.details, "field": field}
-    kind = MissingPathError if isinstance(error, MissingPathError) else type(error)
-    return kind(message, details=details)
+    return type(error)(error.message, details={"field": field, **error.details})

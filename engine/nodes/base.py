@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from engine.nodes.fields import NodeOutput
+from engine.nodes.fields import Mode, NodeOutput, modes
 from engine.ports import Usage, WaitingFor
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class NodeKind(Generic[C]):
     handles_from: ClassVar[str | None] = None
     Config: ClassOf[C]
     Output: ClassOf[BaseModel] = NodeOutput
+
+    @cached_property
+    def modes(self) -> dict[str, Mode]:
+        """How each field of the config is treated before it is checked."""
+        return modes(self.Config)
 
     def handles(self, config: C) -> list[str]:
         """The names of the ways out, in the order in which the canvas shows them."""

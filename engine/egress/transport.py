@@ -1,0 +1,100 @@
+"""Transports for httpx and for httpx2, which model SDKs use: the same code over either library."""
+
+from collections.abc import AsyncIterator, Iterable
+from types import ModuleType
+from typing import Any
+
+from engine.egress.policy import Policy
+from engine.errors import EgressRefusedError, ResponseTooLargeError
+
+MAX_CONNECTIONS = 200
+MAX_IDLE_CONNECTIONS = 50
+
+
+def guarded_transport(http: ModuleType, core: ModuleType, policy: Policy, max_bytes: int) -> Any:
+    """A transport of the client library `http` on its own `core` that connects as the policy says.
+
+    Answers larger than `max_bytes`, as they come over the wire, are cut off with ResponseTooLargeError.
+    """
+
+    class Backend(core.AsyncNetworkBackend):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self._inner = core.AnyIOBackend()
+
+        async def connect_tcp(
+            self,
+            host: str,
+            port: int,
+            timeout: float | None = None,  # noqa: ASYNC109 - the signature is the library's
+            local_address: str | None = None,
+            socket_options: Iterable[Any] | None = None,
+        ) -> Any:
+            try:
+                addresses = await policy.addresses(host, port)
+            except OSError as error:
+                raise core.ConnectError(f"{host} could not be resolved: {error}") from error
+            failure: Exception = core.ConnectError(f"{host} has no address")
+            for address in addresses:
+                try:
+                    return await self._inner.connect_tcp(
+                        address, port, timeout, local_address, socket_options
+                    )
+                except (core.ConnectError, core.ConnectTimeout) as error:
+                    failure = error
+            raise failure
+
+        async def connect_unix_socket(self, path: str, *_: Any, **__: Any) -> Any:
+            raise EgressRefusedError("Sockets of this machine are not for agents")
+
+        async def sleep(self, seconds: float) -> None:
+            await self._inner.sleep(seconds)
+
+    class Capped(http.AsyncByteStream):  # type: ignore[misc, name-defined]
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for chunk in self._stream:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise ResponseTooLargeError(
+                        f"The answer is larger than {max_bytes} bytes", details={"limit_bytes": max_bytes}
+                    )
+                yield chunk
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    class GuardedTransport(http.AsyncHTTPTransport):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            ssl_context = http.create_ssl_context(trust_env=False)
+            super().__init__(verify=ssl_context, trust_env=False)
+            # The library has no parameter for the network backend, its pool has.
+            self._pool = core.AsyncConnectionPool(
+                ssl_context=ssl_context,
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+                keepalive_expiry=30.0,
+                network_backend=Backend(),
+            )
+
+        async def handle_async_request(self, request: Any) -> Any:
+            response = await super().handle_async_request(request)
+            response.stream = Capped(response.stream)
+            return response
+
+    return GuardedTransport()
+
+
+def shared(http: ModuleType, transport: Any) -> Any:
+    """The transport for one client among several: closing the client leaves it open."""
+
+    class Shared(http.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        async def handle_async_request(self, request: Any) -> Any:
+            return await transport.handle_async_request(request)
+
+        async def aclose(self) -> None:
+            return None
+
+    return Shared()

@@ -1,0 +1,79 @@
+"""The definition as a graph: who comes before whom, and where the edges lead."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from engine.definition import Definition, Edge, Node
+
+
+class Graph:
+    """Edges to or from nodes that do not exist are left out; of nodes with the same id the first counts."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.nodes: dict[str, Node] = {}
+        for node in definition.nodes:
+            self.nodes.setdefault(node.id, node)
+        self.edges = [edge for edge in definition.edges if {edge.source, edge.target} <= self.nodes.keys()]
+        self.incoming: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
+        self.outgoing: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
+        for edge in self.edges:
+            self.incoming[edge.target].append(edge)
+            self.outgoing[edge.source].append(edge)
+        self.order, self.cyclic = self._sorted()
+
+    def _sorted(self) -> tuple[list[str], list[str]]:
+        """Node ids in topological order, and those that lie on or behind a cycle."""
+        open_edges = {node_id: len(edges) for node_id, edges in self.incoming.items()}
+        free = deque(node_id for node_id, count in open_edges.items() if count == 0)
+        order: list[str] = []
+        while free:
+            node_id = free.popleft()
+            order.append(node_id)
+            for edge in self.outgoing[node_id]:
+                open_edges[edge.target] -= 1
+                if open_edges[edge.target] == 0:
+                    free.append(edge.target)
+        placed = set(order)
+        return order, [node_id for node_id in self.nodes if node_id not in placed]
+
+    def ancestors(self, node_id: str) -> set[str]:
+        return self._reach([node_id], self.incoming, forward=False) - {node_id}
+
+    def descendants(self, node_id: str) -> set[str]:
+        return self._reach([node_id], self.outgoing, forward=True) - {node_id}
+
+    def reachable(self, starts: Iterable[str]) -> set[str]:
+        """The starts and all that can be reached from them."""
+        return self._reach(starts, self.outgoing, forward=True)
+
+    def before(self) -> dict[str, set[str]]:
+        """For each node all nodes that come before it."""
+        found: dict[str, set[str]] = {}
+        for node_id in self.order:
+            found[node_id] = set()
+            for edge in self.incoming[node_id]:
+                found[node_id] |= found[edge.source] | {edge.source}
+        return found | {node_id: self.ancestors(node_id) for node_id in self.cyclic}
+
+    def roots(self) -> list[str]:
+        """Where a run may begin: the triggers, or what nothing leads to where there is none."""
+        triggers = [node_id for node_id, node in self.nodes.items() if node.type == "trigger"]
+        return triggers or [node_id for node_id, edges in self.incoming.items() if not edges]
+
+    def on_cycle(self) -> list[str]:
+        """The nodes from which a way leads back to themselves."""
+        return [node_id for node_id in self.cyclic if node_id in self._after(node_id)]
+
+    def _after(self, node_id: str) -> set[str]:
+        return self.reachable(edge.target for edge in self.outgoing[node_id])
+
+    def _reach(self, starts: Iterable[str], edges: Mapping[str, list[Edge]], *, forward: bool) -> set[str]:
+        found = set(starts)
+        todo = list(found)
+        while todo:
+            for edge in edges[todo.pop()]:
+                other = edge.target if forward else edge.source
+                if other not in found:
+                    found.add(other)
+                    todo.append(other)
+        return found

@@ -1,0 +1,94 @@
+"""Running a definition as a library, without any server: everything in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from uuid6 import uuid7
+
+from engine.context import TriggerInput
+from engine.definition import Definition
+from engine.events import Event
+from engine.memory import MemoryEvents, MemoryJournal, NoModels, OnEvent, SystemClock
+from engine.outcome import Ended, Parked
+from engine.ports import Clock, Egress, Models, Ports, StepState, WaitingFor
+from engine.runner import Runner
+from engine.settings import DryRun, RunSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of a run. `status`: `completed`, `failed`, `cancelled` or `waiting` (then for what)."""
+
+    status: str
+    output: Any
+    error: Mapping[str, Any] | None
+    waiting_for: WaitingFor | None
+    steps: list[StepState]
+    events: list[Event]
+
+
+async def run(
+    definition: Definition | Mapping[str, Any],
+    data: Any = None,
+    *,
+    models: Models | None = None,
+    egress: Egress | None = None,
+    clock: Clock | None = None,
+    settings: RunSettings | None = None,
+    dry_run: DryRun | None = None,
+    triggered_by: str = "manual",
+    on_event: OnEvent | None = None,
+) -> RunResult:
+    """Runs a definition to its end, or until it waits for somebody; delays are slept through.
+
+    `data` is what `{{ trigger.data }}` is. `on_event` gets each event as it happens, tokens included.
+    """
+    if not isinstance(definition, Definition):
+        definition = Definition.model_validate(definition)
+    execution_id = str(uuid7())
+    clock = clock or SystemClock()
+    journal = MemoryJournal(execution_id, clock=clock, on_event=on_event)
+    ports = Ports(
+        journal=journal,
+        events=MemoryEvents(execution_id, clock, on_event),
+        models=models or NoModels(),
+        egress=egress or _default_egress(),
+        clock=clock,
+    )
+    trigger = TriggerInput(triggered_by, data=data)
+    elapsed = 0.0
+    while True:
+        runner = Runner(
+            definition,
+            ports,
+            execution_id=execution_id,
+            trigger=trigger,
+            settings=_with_elapsed(settings, elapsed),
+            dry_run=dry_run,
+        )
+        outcome = await runner.run()
+        elapsed = runner.elapsed_seconds
+        if isinstance(outcome, Parked) and outcome.waiting_for.kind == "timer" and outcome.waiting_for.until:
+            await clock.sleep(max(0.0, (outcome.waiting_for.until - clock.now()).total_seconds()))
+            continue
+        break
+    end = outcome.end if isinstance(outcome, Ended) else None
+    return RunResult(
+        status=end.status if end is not None else "waiting",
+        output=end.output if end is not None else None,
+        error=end.error if end is not None else None,
+        waiting_for=outcome.waiting_for if isinstance(outcome, Parked) else None,
+        steps=sorted(journal.steps.values(), key=lambda step: step.order),
+        events=journal.events,
+    )
+
+
+def _default_egress() -> Egress:
+    from engine.egress import GuardedEgress
+
+    return GuardedEgress()
+
+
+def _with_elapsed(settings: RunSettings | None, elapsed: float) -> RunSettings:
+    return replace(settings or RunSettings(), elapsed_seconds=elapsed)

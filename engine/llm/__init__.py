@@ -1,0 +1,1 @@
+"""Language models: which there are, what they cost, how they are asked. The SDKs load at the first call."""

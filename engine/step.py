@@ -1,0 +1,163 @@
+"""One step as the runner holds it, and its way to and from the journal."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from uuid6 import uuid7
+
+from engine.context import add_usage
+from engine.definition import Node
+from engine.events import STATE_KEY
+from engine.nodes.base import NodeKind
+from engine.ports import Iteration, StepChange, StepState, StepStatus, Usage, WaitingFor
+
+OPEN: frozenset[StepStatus] = frozenset(
+    {"pending", "running", "retrying", "waiting", "waiting_approval", "uncertain"}
+)
+WAITING: frozenset[StepStatus] = frozenset({"waiting", "waiting_approval", "uncertain"})
+
+
+class Step:
+    """Mutable; `change` is its state as a whole, which is what the journal is told."""
+
+    __slots__ = (
+        "attempt",
+        "completed_at",
+        "error",
+        "handle",
+        "id",
+        "input",
+        "iteration",
+        "kind",
+        "node",
+        "order",
+        "output",
+        "retry_at",
+        "signal",
+        "started_at",
+        "status",
+        "usage",
+        "waiting_for",
+    )
+
+    def __init__(self, node: Node, kind: NodeKind[Any] | None, iteration: Iteration, order: int) -> None:
+        self.id = str(uuid7())
+        self.node = node
+        self.kind = kind
+        self.iteration = iteration
+        self.order = order
+        self.status: StepStatus = "pending"
+        self.attempt = 0
+        self.input: Any = None
+        self.output: Any = None
+        self.handle: str | None = None
+        self.error: Mapping[str, Any] | None = None
+        self.waiting_for: WaitingFor | None = None
+        self.retry_at: datetime | None = None
+        self.signal: Mapping[str, Any] | None = None
+        self.usage: Usage | None = None
+        self.started_at: datetime | None = None
+        self.completed_at: datetime | None = None
+
+    @classmethod
+    def restored(cls, node: Node, kind: NodeKind[Any] | None, state: StepState) -> "Step":
+        step = cls(node, kind, state.iteration, state.order)
+        step.id = state.step_id
+        step.status = state.status
+        step.attempt = 0 if state.status in ("pending", "skipped") else state.attempt
+        step.input = state.input
+        step.output = state.output
+        step.handle = state.handle
+        step.error = state.error
+        step.waiting_for = state.waiting_for
+        step.retry_at = state.retry_at
+        step.signal = state.signal
+        step.usage = state.usage
+        step.started_at = state.started_at
+        return step
+
+    @property
+    def cost(self) -> Decimal:
+        return self.usage.cost if self.usage else Decimal(0)
+
+    @property
+    def parked_state(self) -> Any:
+        """What the kind handed over when it parked."""
+        return self.waiting_for.details.get(STATE_KEY) if self.waiting_for else None
+
+    @property
+    def due(self) -> datetime | None:
+        """When it goes on by itself, without anyone else having a say in it."""
+        if self.status == "retrying":
+            return self.retry_at
+        if self.status == "waiting" and self.waiting_for is not None and self.waiting_for.kind == "timer":
+            return self.waiting_for.until
+        return None
+
+    @property
+    def until(self) -> datetime | None:
+        """When its wait ends at the latest."""
+        if self.status == "retrying":
+            return self.retry_at
+        return self.waiting_for.until if self.waiting_for is not None else None
+
+    def begin(self, at: datetime) -> None:
+        self.attempt += 1
+        self.status = "running"
+        self.started_at = self.started_at or at
+        self.output = self.handle = self.error = self.waiting_for = self.retry_at = self.signal = None
+        self.completed_at = None
+
+    def complete(self, output: Any, handle: str, at: datetime) -> None:
+        self.status, self.output, self.handle, self.completed_at = "completed", output, handle, at
+        self.error = self.waiting_for = self.retry_at = self.signal = None
+
+    def fail(self, error: Mapping[str, Any], at: datetime, *, output: Any, handle: str | None) -> None:
+        self.status, self.error, self.completed_at = "failed", error, at
+        self.output, self.handle = output, handle
+        self.waiting_for = self.retry_at = self.signal = None
+
+    def try_again(self, error: Mapping[str, Any], retry_at: datetime) -> None:
+        self.status, self.error, self.retry_at = "retrying", error, retry_at
+
+    def park(
+        self, status: StepStatus, waiting_for: WaitingFor, error: Mapping[str, Any] | None = None
+    ) -> None:
+        self.status, self.waiting_for, self.error, self.signal = status, waiting_for, error, None
+
+    def skip(self, at: datetime, *, output: Any = None, handle: str | None = None) -> None:
+        self.status, self.output, self.handle, self.completed_at = "skipped", output, handle, at
+
+    def cancel(self, at: datetime) -> None:
+        self.status, self.completed_at = "cancelled", at
+        self.waiting_for = self.retry_at = self.signal = None
+
+    def add_usage(self, usage: Usage | None) -> None:
+        """Attempts add up: a failed one was paid for too."""
+        self.usage = add_usage(self.usage, usage)
+
+    def change(self, at: datetime) -> StepChange:
+        duration = None
+        if self.completed_at is not None and self.started_at is not None:
+            duration = round((self.completed_at - self.started_at).total_seconds() * 1000)
+        return StepChange(
+            step_id=self.id,
+            node_id=self.node.id,
+            iteration=self.iteration,
+            order=self.order,
+            status=self.status,
+            at=at,
+            attempt=self.attempt,
+            input=self.input,
+            output=self.output,
+            handle=self.handle,
+            error=self.error,
+            waiting_for=self.waiting_for,
+            retry_at=self.retry_at,
+            usage=self.usage,
+            duration_ms=duration,
+            started_at=self.started_at,
+            completed_at=self.completed_at,
+        )

@@ -1,0 +1,32 @@
+"""What an execution as a whole waits for, when several of its steps wait."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from engine.events import STATE_KEY
+from engine.ports import WaitingFor
+from engine.step import Step
+
+# The first of these that some step waits for is what people are told.
+_RANK = ("uncertain", "budget", "approval", "input", "webhook", "child", "timer")
+
+
+def longest_wait(steps: Sequence[Step], now: datetime, idle_seconds: float) -> WaitingFor | None:
+    """None where a timer of one of the steps rings so soon that parking is not worth it.
+
+    `until` is when the first of the waits ends by itself, whichever step it belongs to.
+    """
+    dues = [step.due for step in steps if step.due is not None]
+    if dues and (min(dues) - now).total_seconds() <= idle_seconds:
+        return None
+    waits = [(_waiting_for(step), step) for step in steps]
+    shown, _ = min(waits, key=lambda wait: _RANK.index(wait[0].kind))
+    untils = [step.until for step in steps if step.until is not None]
+    details = {key: value for key, value in shown.details.items() if key != STATE_KEY}
+    return WaitingFor(shown.kind, min(untils, default=None), details)
+
+
+def _waiting_for(step: Step) -> WaitingFor:
+    if step.waiting_for is not None:
+        return step.waiting_for
+    return WaitingFor("timer", step.retry_at, {"step_id": step.id, "node_id": step.node.id})
