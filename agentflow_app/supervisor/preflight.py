@@ -12,7 +12,7 @@ from pathlib import Path
 from agentflow_app.core.startup import StartupError
 
 _FIRST_START_BYTES = 1_500_000_000
-_LATER_START_BYTES = 200_000_000
+LATER_START_BYTES = 200_000_000
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def sole_use(data_dir: Path) -> Iterator[None]:
 
 
 def require_space(data_dir: Path, *, first_start: bool) -> None:
-    wanted = _FIRST_START_BYTES if first_start else _LATER_START_BYTES
+    wanted = _FIRST_START_BYTES if first_start else LATER_START_BYTES
     free = shutil.disk_usage(data_dir).free
     if free < wanted:
         raise StartupError(

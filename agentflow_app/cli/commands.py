@@ -1,0 +1,123 @@
+"""The commands: `agentflow --help`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentflow_app.roles import ROLES, become, one_line_failures
+
+app = typer.Typer(
+    help="Draw AI agents on a canvas, run them durably, and trust them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+DefinitionFile = Annotated[
+    Path, typer.Argument(help="A definition or an exported agent, JSON", metavar="FILE")
+]
+
+
+def main() -> None:
+    """The entry point. A role needs no command line and gets none: its memory counts."""
+    if len(sys.argv) == 2 and sys.argv[1] in ROLES:
+        os.execv(sys.executable, [sys.executable, "-m", "agentflow_app.roles", sys.argv[1]])  # noqa: S606
+    with one_line_failures():
+        app()
+
+
+@app.command()
+def up() -> None:
+    """Start everything on this machine, PostgreSQL and Redis included."""
+    become("up")
+
+
+@app.command()
+def web() -> None:
+    """Serve pages, REST and WebSockets (PORT, AGENTFLOW_HOST)."""
+    become("web")
+
+
+@app.command()
+def worker() -> None:
+    """Run executions."""
+    become("worker")
+
+
+@app.command()
+def scheduler() -> None:
+    """Wake what is due: timers, expiries, whatever a crash left behind."""
+    become("scheduler")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema and roles up to date."""
+    become("migrate")
+
+
+@app.command()
+def build(
+    relock: Annotated[bool, typer.Option(help="Resolve the npm packages anew and write reflex.lock")] = False,
+) -> None:
+    """Build the front end, unless exactly these sources are built."""
+    if relock:
+        from agentflow_app.core.frontend.build import relock as write_lock
+        from agentflow_app.core.settings import settings
+
+        write_lock(settings().data_dir)
+    else:
+        become("build")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is reachable, in which version, what is wrong and how to mend it."""
+    from agentflow_app.doctor import examine, report
+
+    raise typer.Exit(report(examine(), sys.stdout))
+
+
+@app.command()
+def run(
+    file: DefinitionFile,
+    data: Annotated[str, typer.Option(help="What the trigger brings, JSON")] = "{}",
+) -> None:
+    """Run a definition here, steps live, without a server. Exit code: 0 completed, 1 failed, 3 waiting."""
+    from agentflow_app.cli.running import run_file
+
+    raise typer.Exit(run_file(file, data))
+
+
+@app.command(name="import")
+def import_agent(
+    file: DefinitionFile,
+    name: Annotated[str, typer.Option(help="The new agent's name, if not the file's")] = "",
+) -> None:
+    """Create an agent on the server (AGENTFLOW_URL, AGENTFLOW_API_KEY or AGENTFLOW_TOKEN)."""
+    from agentflow_app.cli.transfer import import_file
+
+    typer.echo(import_file(file, name))
+
+
+@app.command()
+def export(
+    agent: Annotated[str, typer.Argument(help="The agent's id, slug or name")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file instead of the terminal")
+    ] = None,
+) -> None:
+    """Write an agent's draft as JSON that import takes."""
+    from agentflow_app.cli.transfer import export_agent
+
+    text = export_agent(agent)
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
