@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from setproctitle import setproctitle
 
 from agentflow_app.core.settings import Settings, settings
-from agentflow_app.core.startup import StartupError
+from agentflow_app.core.startup import FAILURE_PREFIX, StartupError
 
 
 def up(config: Settings) -> None:
@@ -107,7 +107,7 @@ def _problem(location: tuple[int | str, ...], message: str) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"agentflow: {message}\n")
+    sys.stderr.write(f"{FAILURE_PREFIX}{message}\n")
     sys.stderr.flush()
     sys.exit(1)
 

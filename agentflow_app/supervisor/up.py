@@ -15,7 +15,7 @@ from agentflow_app.core.embedded.redis import EmbeddedRedis
 from agentflow_app.core.embedded.secrets import local_secrets
 from agentflow_app.core.frontend import sources
 from agentflow_app.core.settings import Settings
-from agentflow_app.core.startup import StartupError
+from agentflow_app.core.startup import FAILURE_PREFIX, StartupError
 from agentflow_app.supervisor import readiness
 from agentflow_app.supervisor.child import Child, ended_how
 from agentflow_app.supervisor.preflight import require_port, require_space, sole_use
@@ -216,10 +216,11 @@ class Supervisor:
         return self._data_dir / "logs" / f"{name}.log"
 
     def _failure(self, what: str, log_name: str, lines: int = 8) -> StartupError:
-        said = last_lines(self._data_dir / "logs" / f"{log_name}.log", lines)
+        said = last_lines(self._log(log_name), lines)
         if "No space left on device" in said:
             return StartupError(f"The disk of {self._data_dir} is full: free some space and start again.")
-        return StartupError(f"{what}. The end of its log:\n{said}")
+        _, own, message = said.rpartition(FAILURE_PREFIX)
+        return StartupError(message if own else f"{what}. The end of its log:\n{said}")
 
     def _show(self, seconds: float) -> None:
         say = self._screen.line
