@@ -1,0 +1,38 @@
+"""The web composition root: the pages, with the REST API on the same port."""
+
+import logging
+
+import reflex as rx
+
+from agentflow_app.api import create_api
+from agentflow_app.ui.pages import FIRST_DOOR, add_pages
+
+logger = logging.getLogger(__name__)
+
+
+def _page_event_failed(exception: Exception) -> rx.event.EventSpec:
+    logger.error("A page event failed", exc_info=exception)
+    return rx.toast.error("Something went wrong. Reload the page and try again.")
+
+
+class Fonts(rx.Fragment):
+    """Brings the typeface along with the app: nothing is fetched from elsewhere."""
+
+    lib_dependencies: list[str] = ["@fontsource-variable/inter@5.3.0"]
+
+    def add_imports(self) -> dict[str, list[str]]:
+        return {"": ["@fontsource-variable/inter/index.css"]}
+
+
+app = rx.App(
+    api_transformer=create_api(),
+    stylesheets=["/agentflow.css"],
+    html_lang="en",
+    head_components=[
+        rx.el.script(FIRST_DOOR),
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+    ],
+    extra_app_wraps={(90, "Fonts"): lambda _stateful: Fonts.create()},
+    backend_exception_handler=_page_event_failed,
+)
+add_pages(app)

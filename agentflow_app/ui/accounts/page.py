@@ -1,0 +1,87 @@
+"""Sign up and log in. The form is sent by the browser itself, never through the page's state."""
+
+from typing import Any
+
+import reflex as rx
+
+from agentflow_app.ui.accounts.credentials import CredentialsForm, FieldNote, FormMessage, SubmitButton
+from agentflow_app.ui.components.button import button_class
+from agentflow_app.ui.components.field import text_input
+from agentflow_app.ui.shell import brand
+
+
+def _field(name: str, label: str, help_text: str = "", **props: Any) -> rx.Component:
+    return rx.el.div(
+        rx.el.label(label, html_for=name, class_name="block mb-1 text-sm font-medium text-gray-12"),
+        text_input(name, name=name, required=True, class_name="h-9", **props),
+        FieldNote.create(name=name, help=help_text),
+    )
+
+
+def _page(
+    title: str, text: str, path: str, submit: str, fields: list[rx.Component], other: rx.Component
+) -> rx.Component:
+    form = CredentialsForm.create(
+        *fields,
+        FormMessage.create(class_name="mb-3 px-3 py-2 rounded-md bg-red-a3 text-base text-red-11"),
+        SubmitButton.create(
+            label=submit, busy_label="One moment…", class_name=button_class("primary") + " w-full h-9 mt-1"
+        ),
+        path=path,
+        class_name="flex flex-col gap-2",
+    )
+    return rx.el.main(
+        rx.el.div(
+            rx.el.div(
+                brand(),
+                rx.el.span("AgentFlow", class_name="text-lg font-semibold text-gray-12"),
+                class_name="flex items-center justify-center gap-2",
+            ),
+            rx.el.div(
+                rx.el.h1(title, class_name="text-xl font-semibold text-gray-12"),
+                rx.el.p(text, class_name="mt-1 mb-5 text-base text-gray-11"),
+                form,
+                class_name="mt-6 p-6 bg-panel border border-gray-a5 rounded-xl shadow-float",
+            ),
+            rx.el.p(other, class_name="mt-4 text-center text-base text-gray-11"),
+            class_name="w-full max-w-[400px]",
+        ),
+        id="main",
+        class_name="flex items-center justify-center min-h-screen px-4 py-8 bg-gray-2",
+    )
+
+
+def sign_up_page() -> rx.Component:
+    return _page(
+        "Create your account",
+        "Draw AI agents on a canvas, run them durably, and trust them.",
+        "/api/v1/auth/signup?session=page",
+        "Sign up",
+        [
+            _field("name", "Your name", auto_complete="name", auto_focus=True),
+            _field("email", "Work email", type="email", auto_complete="email"),
+            _field(
+                "password",
+                "Password",
+                "At least 8 characters.",
+                type="password",
+                auto_complete="new-password",
+            ),
+            _field("org_name", "Organization", "You can invite others to it.", auto_complete="organization"),
+        ],
+        rx.fragment("Have an account? ", rx.link("Log in", href="/login")),
+    )
+
+
+def log_in_page() -> rx.Component:
+    return _page(
+        "Log in",
+        "Welcome back.",
+        "/api/v1/auth/login?session=page",
+        "Log in",
+        [
+            _field("email", "Email", type="email", auto_complete="email", auto_focus=True),
+            _field("password", "Password", type="password", auto_complete="current-password"),
+        ],
+        rx.fragment("New here? ", rx.link("Create an account", href="/signup")),
+    )

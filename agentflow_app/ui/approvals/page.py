@@ -1,0 +1,92 @@
+"""The inbox of decisions."""
+
+import reflex as rx
+
+from agentflow_app.ui.approvals.state import ApprovalRow, Approvals
+from agentflow_app.ui.components.button import button, link_button
+from agentflow_app.ui.components.card import card
+from agentflow_app.ui.components.field import INPUT
+from agentflow_app.ui.components.header import page_header
+from agentflow_app.ui.components.json_view import json_view
+from agentflow_app.ui.components.relative_time import relative_time
+from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
+from agentflow_app.ui.shell import Shell, shell
+
+
+def _approval(item: ApprovalRow) -> rx.Component:
+    decide = rx.el.div(
+        rx.el.input(
+            value=Approvals.comments[item.step_id],
+            on_change=lambda text: Approvals.set_comment(item.step_id, text),
+            placeholder="Comment (optional)",
+            max_length=2000,
+            class_name=f"{INPUT} flex-1 min-w-40",
+            custom_attrs={"aria-label": "Comment"},
+        ),
+        button(
+            "Approve",
+            kind="primary",
+            icon_name="check",
+            on_click=Approvals.decide(item.execution_id, item.step_id, "approved"),
+        ),
+        button(
+            "Reject", icon_name="x", on_click=Approvals.decide(item.execution_id, item.step_id, "rejected")
+        ),
+        class_name="flex flex-wrap gap-2",
+    )
+    return card(
+        rx.el.div(
+            rx.link(
+                item.agent_name,
+                href="/runs/" + item.execution_id,
+                class_name="text-base font-medium text-gray-12",
+            ),
+            relative_time(value=item.since, class_name="text-sm text-gray-11"),
+            rx.cond(
+                item.until,
+                rx.el.span(
+                    "Expires ", relative_time(value=item.until), class_name="ml-auto text-sm text-amber-11"
+                ),
+            ),
+            class_name="flex flex-wrap items-center gap-x-3",
+        ),
+        rx.el.p(item.message, class_name="text-md text-gray-12 whitespace-pre-wrap break-words"),
+        rx.cond(item.has_show, json_view(value=item.show, label="What is to be approved")),
+        rx.cond(Shell.can_write, decide),
+        class_name="flex flex-col gap-3 p-4",
+        key=item.step_id,
+        data_approval=item.step_id,
+    )
+
+
+def approvals_page() -> rx.Component:
+    content = rx.cond(
+        Approvals.loading,
+        card(skeleton_rows(3)),
+        rx.cond(
+            Approvals.rows.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+            rx.el.div(rx.foreach(Approvals.rows, _approval), class_name="flex flex-col gap-3 max-w-3xl"),
+            card(
+                empty_state(
+                    "inbox",
+                    "Nothing waits for you",
+                    "When an agent reaches an approval step, its run pauses and the question appears here.",
+                    link_button("See runs", "/runs"),
+                )
+            ),
+        ),
+    )
+    return shell(
+        page_header("Approvals"),
+        rx.cond(
+            Approvals.failure.status > 0,
+            failure_state(
+                Approvals.failure.status,
+                Approvals.failure.message,
+                Approvals.failure.request_id,
+                Approvals.load,
+            ),
+            content,
+        ),
+        active="/approvals",
+    )

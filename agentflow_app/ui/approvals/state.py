@@ -1,0 +1,73 @@
+"""What waits for this person's decision."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from agentflow_app.executions.schemas import ApprovalOut, ApproveRequest
+from agentflow_app.executions.service import ExecutionService
+from agentflow_app.ui.figures import moment
+from agentflow_app.ui.session import PageState, acts, id_of, loads
+from agentflow_app.ui.shell import Shell
+
+
+@dataclass
+class ApprovalRow:
+    execution_id: str = ""
+    step_id: str = ""
+    agent_name: str = ""
+    message: str = ""
+    show: Any = None
+    has_show: bool = False
+    since: str = ""
+    until: str = ""
+
+
+class Approvals(PageState, rx.State):
+    rows: list[ApprovalRow] = []
+    comments: dict[str, str] = {}
+
+    @rx.event
+    @loads
+    async def load(self) -> None:
+        await self._read()
+
+    async def _read(self) -> None:
+        shell = await self.get_state(Shell)
+        async with self._transaction() as (tx, actor):
+            shell._show(actor)
+            self.rows = [_row(item) for item in await ExecutionService(tx, actor).approvals()]
+        shell.waiting = len(self.rows)
+
+    @rx.event
+    async def set_comment(self, step_id: str, comment: str) -> None:
+        self.comments[str(step_id)] = str(comment)[:2000]
+
+    @rx.event
+    @acts
+    async def decide(self, execution_id: str, step_id: str, decision: str) -> Any:
+        request = ApproveRequest.model_validate(
+            {"step_id": step_id, "decision": decision, "comment": self.comments.get(step_id) or None}
+        )
+        try:
+            async with self._transaction() as (tx, actor):
+                await ExecutionService(tx, actor).approve(id_of(execution_id), request)
+        finally:
+            # Also when someone else was quicker: the list then shows what is still open.
+            await self._read()
+        self.comments.pop(step_id, None)
+        return rx.toast.success("Approved" if decision == "approved" else "Rejected")
+
+
+def _row(item: ApprovalOut) -> ApprovalRow:
+    return ApprovalRow(
+        execution_id=str(item.execution_id),
+        step_id=str(item.step_id),
+        agent_name=item.agent_name,
+        message=item.message,
+        show=item.show,
+        has_show=item.show is not None,
+        since=moment(item.waiting_since),
+        until=moment(item.until),
+    )

@@ -1,0 +1,193 @@
+"""The selected node: what it is called, its config as a form drawn from its kind, and how it treats failure."""
+
+from typing import Any
+
+import reflex as rx
+
+from agentflow_app.ui.builder.widgets import widget
+from agentflow_app.ui.canvas.binding import act, act_with, store
+from agentflow_app.ui.canvas.node import node_tile
+from agentflow_app.ui.components.button import icon_button
+from agentflow_app.ui.components.field import INPUT
+from agentflow_app.ui.components.icon import icon
+
+_ERRORS = (
+    ("fail", "Fail the run"),
+    ("continue", "Go on"),
+    ("branch", "Take the error branch"),
+)
+
+
+def _field(field: Any, node_id: Any) -> rx.Component:
+    note = "field-" + field["name"].to(str) + "-note"
+    return rx.el.div(
+        rx.el.label(
+            field["title"].to(str),
+            rx.cond(
+                field["required"],
+                rx.fragment(),
+                rx.el.span("Optional", class_name="font-normal text-gray-10"),
+            ),
+            html_for="field-" + field["name"].to(str),
+            class_name="flex items-center justify-between text-sm font-medium text-gray-12",
+        ),
+        widget(field, node_id),
+        rx.cond(
+            field["error"],
+            rx.el.p(field["error"].to(str), id=note, class_name="text-sm text-red-11", role="alert"),
+            rx.cond(
+                field["description"],
+                rx.el.p(field["description"].to(str), id=note, class_name="text-sm text-gray-11"),
+            ),
+        ),
+        key=field["key"].to(str),
+        class_name="flex flex-col gap-1",
+    )
+
+
+def _reference(reference: Any) -> rx.Component:
+    return rx.el.li(
+        rx.el.button(
+            rx.el.span(reference["label"].to(str), class_name="text-sm text-gray-12"),
+            rx.el.code(reference["path"].to(str), class_name="block font-mono text-xs text-gray-11 truncate"),
+            type="button",
+            # The field keeps its cursor: the reference goes where it stands.
+            custom_attrs={
+                "onMouseDown": rx.vars.FunctionStringVar.create("((event) => event.preventDefault())")
+            },
+            on_click=act("insertReference", reference["path"]),
+            class_name="w-full px-2 py-1 rounded text-left hover:bg-gray-a3",
+        )
+    )
+
+
+def _fold(title: str, *children: Any, opened: bool = False) -> rx.Component:
+    return rx.el.details(
+        rx.el.summary(
+            icon("chevron-right", size=14, class_name="transition-transform group-open:rotate-90"),
+            title,
+            class_name="flex items-center gap-1 h-9 text-sm font-medium text-gray-12 list-none",
+        ),
+        *children,
+        open=opened,
+        class_name="group border-t border-gray-a4 px-3",
+    )
+
+
+def _behaviour(node: Any) -> rx.Component:
+    node_id = node["id"]
+
+    def number(label: str, key: str, action: Any, placeholder: str) -> rx.Component:
+        return rx.el.label(
+            rx.el.span(label, class_name="text-sm text-gray-12"),
+            rx.el.input(
+                value=node[key].to(str),
+                on_change=action,
+                placeholder=placeholder,
+                input_mode="decimal",
+                class_name=INPUT,
+            ),
+            class_name="flex flex-col gap-1",
+        )
+
+    return _fold(
+        "When it runs",
+        rx.el.div(
+            rx.el.label(
+                rx.el.input(
+                    type="checkbox",
+                    checked=node["disabled"].to(bool),
+                    on_change=act_with("setOption", "target.checked", node_id, "disabled"),
+                    class_name="w-4 h-4 accent-[var(--accent-9)]",
+                ),
+                "Skip this node",
+                class_name="flex items-center gap-2 text-base text-gray-12",
+            ),
+            rx.el.label(
+                rx.el.span("If it fails", class_name="text-sm text-gray-12"),
+                rx.el.select(
+                    *[rx.el.option(text, value=key) for key, text in _ERRORS],
+                    value=node["on_error"].to(str),
+                    on_change=act_with("setOption", "target.value", node_id, "on_error"),
+                    class_name=INPUT,
+                ),
+                class_name="flex flex-col gap-1",
+            ),
+            rx.el.div(
+                number("Retries", "retries", act_with("setRetries", "target.value", node_id), "3"),
+                number(
+                    "Timeout, seconds",
+                    "timeout",
+                    act_with("setNumberOption", "target.value", node_id, "timeout_seconds"),
+                    "none",
+                ),
+                class_name="grid grid-cols-2 gap-2",
+            ),
+            class_name="flex flex-col gap-3 pb-3",
+        ),
+    )
+
+
+def _head(node: Any) -> rx.Component:
+    return rx.el.div(
+        rx.el.div(
+            node_tile(node["type"].to(str), node["icon"].to(str)),
+            rx.el.div(
+                rx.el.div(node["kind"].to(str), class_name="text-base font-semibold text-gray-12"),
+                rx.el.code(node["id"].to(str), class_name="block font-mono text-xs text-gray-11 truncate"),
+                class_name="min-w-0 flex-1",
+            ),
+            icon_button("copy", "Duplicate", small=True, on_click=act("duplicate")),
+            icon_button("trash-2", "Delete", small=True, on_click=act("removeSelected")),
+            class_name="flex items-center gap-2.5",
+        ),
+        rx.el.p(node["help"].to(str), class_name="mt-2 text-sm text-gray-11"),
+        rx.foreach(
+            node["problems"].to(list[dict[str, Any]]),
+            lambda problem: rx.el.p(
+                icon("triangle-alert", size=14, class_name="mt-0.5"),
+                problem["message"].to(str),
+                class_name="mt-2 flex gap-1.5 text-sm text-red-11",
+                role="alert",
+            ),
+        ),
+        class_name="p-3 border-b border-gray-a4",
+    )
+
+
+def inspector() -> rx.Component:
+    node = store("inspector")
+    return rx.cond(
+        node["id"].to(str) != "",
+        rx.el.aside(
+            _head(node),
+            rx.el.fieldset(
+                rx.el.div(
+                    rx.el.label(
+                        "Label", html_for="node-label", class_name="text-sm font-medium text-gray-12"
+                    ),
+                    rx.el.input(
+                        id="node-label",
+                        value=node["label"].to(str),
+                        on_change=act_with("rename", "target.value", node["id"]),
+                        class_name=INPUT,
+                        auto_complete="off",
+                    ),
+                    class_name="flex flex-col gap-1",
+                ),
+                rx.foreach(node["fields"].to(list[dict[str, Any]]), lambda field: _field(field, node["id"])),
+                disabled=node["read_only"].to(bool),
+                class_name="flex flex-col gap-4 p-3 min-w-0",
+            ),
+            _fold(
+                "Data to use",
+                rx.el.p("Goes where the cursor is.", class_name="px-2 text-xs text-gray-11"),
+                rx.el.ul(
+                    rx.foreach(node["references"].to(list[dict[str, str]]), _reference), class_name="pb-3"
+                ),
+            ),
+            _behaviour(node),
+            class_name="af-scroll w-80 shrink-0 overflow-y-auto bg-panel border-l border-gray-a5",
+            custom_attrs={"aria-label": "Selected node"},
+        ),
+    )

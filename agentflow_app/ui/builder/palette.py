@@ -1,0 +1,84 @@
+"""The node kinds to choose from: dragged onto the canvas, or clicked to go where they fit."""
+
+from typing import Any
+
+import reflex as rx
+from reflex.vars import FunctionStringVar
+
+from agentflow_app.ui.canvas.binding import act, act_with, store
+from agentflow_app.ui.canvas.node import node_tile
+from agentflow_app.ui.components.field import INPUT
+from agentflow_app.ui.theme import NODE_GROUPS
+
+
+def _kind(kind: Any) -> rx.Component:
+    name = kind["type"].to(str) + "." + kind["subtype"].to(str)
+    start = FunctionStringVar.create(
+        f"((event) => event.dataTransfer.setData('application/agentflow-node', {name}))",
+        _var_data=name._get_all_var_data(),
+    )
+    return rx.el.li(
+        rx.el.button(
+            node_tile(kind["type"].to(str), kind["icon"].to(str)),
+            rx.el.span(
+                rx.el.span(kind["label"].to(str), class_name="block text-base text-gray-12 truncate"),
+                rx.el.span(kind["help"].to(str), class_name="block text-xs text-gray-11 line-clamp-2"),
+                class_name="min-w-0",
+            ),
+            type="button",
+            draggable=True,
+            on_click=act("place", name),
+            custom_attrs={"onDragStart": start},
+            class_name=(
+                "flex items-start gap-2.5 w-full p-2 rounded-md text-left cursor-grab hover:bg-gray-a3 "
+                "active:cursor-grabbing"
+            ),
+        )
+    )
+
+
+def _group(group: Any) -> rx.Component:
+    title = rx.match(group["type"].to(str), *NODE_GROUPS.items(), group["type"].to(str))
+    return rx.el.section(
+        rx.el.h3(title, class_name="px-2 pt-3 pb-1 text-xs font-medium text-gray-11"),
+        rx.el.ul(rx.foreach(group["kinds"].to(list[dict[str, Any]]), _kind)),
+    )
+
+
+def palette() -> rx.Component:
+    groups = store("palette", list[dict[str, Any]])
+    status = store("status")
+    return rx.cond(
+        status["read_only"].to(bool),
+        rx.fragment(),
+        rx.el.aside(
+            rx.el.div(
+                rx.el.input(
+                    id="palette-search",
+                    type="search",
+                    value=store("query", str),
+                    placeholder="Search nodes  /",
+                    on_change=act_with("search", "target.value"),
+                    class_name=INPUT,
+                    custom_attrs={"aria-label": "Search nodes"},
+                ),
+                rx.cond(
+                    status["splitting"].to(bool),
+                    rx.el.p(
+                        "Choose the node to insert.", class_name="mt-2 text-sm text-accent-11", role="status"
+                    ),
+                ),
+                class_name="p-2.5 pb-0",
+            ),
+            rx.el.div(
+                rx.foreach(groups, _group),
+                rx.cond(
+                    groups.length() == 0,  # type: ignore[attr-defined]
+                    rx.el.p("No node is called that.", class_name="p-3 text-base text-gray-11"),
+                ),
+                class_name="af-scroll flex-1 overflow-y-auto px-1.5 pb-4",
+            ),
+            class_name="hidden md:flex flex-col w-60 shrink-0 bg-panel border-r border-gray-a5",
+            custom_attrs={"aria-label": "Nodes"},
+        ),
+    )

@@ -1,0 +1,181 @@
+"""The inspector's widgets: one per `widget` that a node kind's config model may ask for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import reflex as rx
+
+from agentflow_app.ui.canvas.binding import act, act_with
+from agentflow_app.ui.components.button import icon_button
+from agentflow_app.ui.components.field import INPUT, TEXTAREA
+from agentflow_app.ui.components.icon import icon
+
+Field = Any
+"""A field of the inspector's form, as `schema.js` makes it."""
+
+_MONO = "font-mono text-sm"
+
+
+def _attributes(field: Field) -> dict[str, Any]:
+    return {
+        "id": "field-" + field["name"].to(str),
+        "placeholder": field["placeholder"].to(str),
+        "on_focus": act("focusField", field["name"]),
+        "spell_check": False,
+        "custom_attrs": {
+            "aria-invalid": field["error"].bool(),
+            "aria-describedby": "field-" + field["name"].to(str) + "-note",
+        },
+    }
+
+
+def _line(action: str, *, kind: str = "text", mono: bool = False) -> Callable[[Field, Any], rx.Component]:
+    def draw(field: Field, node_id: Any) -> rx.Component:
+        return rx.el.input(
+            value=field["text"].to(str),
+            type=kind,
+            on_change=act_with(action, "target.value", node_id, field["name"]),
+            class_name=f"{INPUT} {_MONO if mono else ''}",
+            auto_complete="off",
+            **_attributes(field),
+        )
+
+    return draw
+
+
+def _area(action: str, *, rows: int, mono: bool) -> Callable[[Field, Any], rx.Component]:
+    def draw(field: Field, node_id: Any) -> rx.Component:
+        return rx.el.textarea(
+            value=field["text"].to(str),
+            rows=rows,
+            on_change=act_with(action, "target.value", node_id, field["name"]),
+            class_name=f"{TEXTAREA} {_MONO if mono else ''}",
+            **_attributes(field),
+        )
+
+    return draw
+
+
+def _select(field: Field, node_id: Any) -> rx.Component:
+    return rx.el.select(
+        rx.foreach(field["options"].to(list[str]), lambda option: rx.el.option(option, value=option)),
+        value=field["text"].to(str),
+        on_change=act_with("setText", "target.value", node_id, field["name"]),
+        id="field-" + field["name"].to(str),
+        class_name=INPUT,
+    )
+
+
+def _switch(field: Field, node_id: Any) -> rx.Component:
+    return rx.el.input(
+        type="checkbox",
+        checked=field["checked"].to(bool),
+        on_change=act_with("setChecked", "target.checked", node_id, field["name"]),
+        id="field-" + field["name"].to(str),
+        class_name="w-4 h-4 accent-[var(--accent-9)]",
+    )
+
+
+def _items(field: Field, node_id: Any) -> rx.Component:
+    name = field["name"]
+
+    def item(text: Any, index: Any) -> rx.Component:
+        return rx.el.div(
+            rx.el.input(
+                value=text,
+                on_change=act_with("setItem", "target.value", node_id, name, index),
+                class_name=INPUT,
+                auto_complete="off",
+                custom_attrs={"aria-label": field["title"].to(str)},
+            ),
+            icon_button("x", "Remove", on_click=act("removeItem", node_id, name, index)),
+            class_name="flex gap-1",
+        )
+
+    return rx.el.div(
+        rx.foreach(field["items"].to(list[str]), item),
+        _add("Add", act("addItem", node_id, name)),
+        class_name="flex flex-col gap-1",
+        id="field-" + name.to(str),
+    )
+
+
+def _pairs(field: Field, node_id: Any) -> rx.Component:
+    name = field["name"]
+
+    def pair(entry: Any, index: Any) -> rx.Component:
+        key, value = entry["key"].to(str), entry["value"].to(str)
+        return rx.el.div(
+            rx.el.input(
+                default_value=key,
+                on_blur=act_with("setKey", "target.value", node_id, name, index),
+                class_name=f"{INPUT} {_MONO} basis-2/5",
+                auto_complete="off",
+                key=key,
+                custom_attrs={"aria-label": "Name"},
+            ),
+            rx.el.input(
+                value=value,
+                on_change=act_with("setPair", "target.value", node_id, name, index),
+                class_name=f"{INPUT} {_MONO}",
+                auto_complete="off",
+                custom_attrs={"aria-label": "Value"},
+            ),
+            icon_button("x", "Remove", on_click=act("removePair", node_id, name, key)),
+            class_name="flex gap-1",
+        )
+
+    return rx.el.div(
+        rx.foreach(field["pairs"].to(list[dict[str, str]]), pair),
+        _add("Add", act("addPair", node_id, name)),
+        class_name="flex flex-col gap-1",
+        id="field-" + name.to(str),
+    )
+
+
+def _add(label: str, on_click: Any) -> rx.Component:
+    return rx.el.button(
+        icon("plus", size=14),
+        label,
+        type="button",
+        on_click=on_click,
+        class_name="inline-flex items-center gap-1 self-start h-7 px-1.5 rounded text-sm text-accent-11 hover:bg-accent-a3",
+    )
+
+
+def _model(field: Field, node_id: Any) -> rx.Component:
+    return rx.el.input(
+        value=field["text"].to(str),
+        on_change=act_with("setText", "target.value", node_id, field["name"]),
+        class_name=f"{INPUT} {_MONO}",
+        list="known-models",
+        auto_complete="off",
+        **_attributes(field),
+    )
+
+
+_WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
+    "text": _line("setText"),
+    "textarea": _area("setText", rows=4, mono=False),
+    "expression": _line("setText", mono=True),
+    "condition": _area("setText", rows=2, mono=True),
+    "number": _line("setNumber"),
+    "duration": _line("setNumber"),
+    "switch": _switch,
+    "select": _select,
+    "model": _model,
+    "json": _area("setJson", rows=5, mono=True),
+    "code": _area("setText", rows=8, mono=True),
+    "key_value": _pairs,
+    "list": _items,
+    "cases": _items,
+}
+
+
+def widget(field: Field, node_id: Any) -> rx.Component:
+    """The control for `field` of the node `node_id`."""
+    return rx.match(
+        field["widget"].to(str),
+        *((name, draw(field, node_id)) for name, draw in _WIDGETS.items()),
+        _WIDGETS["text"](field, node_id),
+    )

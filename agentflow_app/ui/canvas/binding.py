@@ -1,0 +1,55 @@
+"""The builder's store in the browser (`store.js`), as Vars that pages read and functions that they call.
+
+Nothing here waits for the server: what a Var shows and what an action does happen in the page.
+"""
+
+from typing import Any, Literal, TypeVar, overload
+
+import reflex as rx
+from reflex.vars import FunctionStringVar, FunctionVar, VarData
+
+# All from this module: what one module brings lands in one folder, where the files find each other.
+STORE, FLOW, *_ = (
+    rx.asset(name, shared=True).importable_path for name in ("store.js", "flow.jsx", "schema.js", "layout.js")
+)
+
+T = TypeVar("T")
+Slice = Literal["palette", "inspector", "query", "status", "problems", "definition"]
+
+
+@overload
+def store(name: Slice) -> "rx.vars.ObjectVar[dict[str, Any]]": ...
+@overload
+def store(name: Slice, kind: type[T]) -> rx.Var[T]: ...
+def store(name: Slice, kind: Any = dict[str, Any]) -> Any:
+    """A slice of what the builder shows, kept current by a hook of the component that uses it."""
+    return rx.Var(
+        f"builder_{name}",
+        _var_type=kind,
+        _var_data=VarData(
+            imports={STORE: [rx.ImportVar("useBuilder")]},
+            hooks={f'const builder_{name} = useBuilder("{name}")': None},
+        ),
+    ).to(kind)
+
+
+def _reference(name: str) -> VarData:
+    return VarData(imports={STORE: [rx.ImportVar("builder")]})
+
+
+def act(name: str, *arguments: Any) -> FunctionVar[Any]:
+    """An event handler that calls the store's `name` with `arguments`, whatever the event is."""
+    rendered = [rx.Var.create(argument) for argument in arguments]
+    data = VarData.merge(_reference(name), *(argument._get_all_var_data() for argument in rendered))
+    call = ", ".join(str(argument) for argument in rendered)
+    return FunctionStringVar.create(f"(() => builder.{name}({call}))", _var_data=data)
+
+
+def act_with(
+    name: str, value: Literal["target.value", "target.checked"], *arguments: Any
+) -> FunctionVar[Any]:
+    """The same for an input: what was typed or ticked comes after `arguments`."""
+    rendered = [rx.Var.create(argument) for argument in arguments]
+    data = VarData.merge(_reference(name), *(argument._get_all_var_data() for argument in rendered))
+    call = ", ".join([*(str(argument) for argument in rendered), f"event.{value}"])
+    return FunctionStringVar.create(f"((event) => builder.{name}({call}))", _var_data=data)

@@ -1,0 +1,60 @@
+"""React Flow, wrapped: an editor for a definition and a viewer for a run."""
+
+from typing import Any, Final
+
+import reflex as rx
+
+from agentflow_app.ui.canvas.binding import FLOW
+from agentflow_app.ui.canvas.node import node_card
+from engine.nodes.registry import catalog
+
+XYFLOW: Final = "@xyflow/react@12.12.1"
+
+
+def _saved(request: rx.Var[dict[str, Any]]) -> tuple[rx.Var[dict[str, Any]]]:
+    return (request,)
+
+
+def _selected(node_id: rx.Var[str]) -> tuple[rx.Var[str]]:
+    return (node_id,)
+
+
+class _Flow(rx.NoSSRComponent):
+    library = FLOW
+    lib_dependencies: list[str] = [XYFLOW]
+
+    catalog: rx.Var[list[dict[str, Any]]]
+    node: rx.Var[Any]
+    statuses: rx.Var[dict[str, Any]]
+
+    @classmethod
+    def create(cls, *children: Any, **props: Any) -> rx.Component:
+        # One component for all nodes, by reference: made anew per render it would remount every node.
+        return super().create(*children, catalog=catalog(), node=node_card._as_var(), **props)
+
+    def add_imports(self) -> dict[str, Any]:
+        return {"": ["@xyflow/react/dist/style.css"]}
+
+
+class FlowEditor(_Flow):
+    """Edits `draft` {agent_id, definition, revision, read_only, key}; `on_save` gets {agent_id, definition, revision}.
+
+    The answer comes back in `ack` {number, status: saved | conflict | failed, revision}, its number rising.
+    """
+
+    tag = "FlowEditor"
+
+    draft: rx.Var[dict[str, Any]]
+    ack: rx.Var[dict[str, Any]]
+    problems: rx.Var[list[dict[str, Any]]]
+    on_save: rx.EventHandler[_saved]
+
+
+class FlowViewer(_Flow):
+    """Shows `definition` with a run's `statuses`; a click says which node."""
+
+    tag = "FlowViewer"
+
+    definition: rx.Var[dict[str, Any]]
+    selected: rx.Var[str]
+    on_select: rx.EventHandler[_selected]

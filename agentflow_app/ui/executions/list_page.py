@@ -1,0 +1,115 @@
+"""All runs."""
+
+import reflex as rx
+
+from agentflow_app.ui.components.button import button, link_button
+from agentflow_app.ui.components.card import card
+from agentflow_app.ui.components.field import search_input, select
+from agentflow_app.ui.components.header import page_header
+from agentflow_app.ui.components.relative_time import relative_time
+from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
+from agentflow_app.ui.components.status import status_badge
+from agentflow_app.ui.components.table import WIDE, cell, pager, row, table
+from agentflow_app.ui.executions.state import STATUSES, Runs
+from agentflow_app.ui.executions.view import RunRow
+from agentflow_app.ui.shell import shell
+
+
+def run_table(rows: list[RunRow], *, label: str) -> rx.Component:
+    """Runs as a table; on a phone status, agent and time."""
+    return table(
+        [
+            ("Status", "w-36"),
+            ("Agent", ""),
+            ("Started by", f"w-28 {WIDE}"),
+            ("Duration", f"w-28 text-right {WIDE}"),
+            ("Cost", f"w-24 text-right {WIDE}"),
+            ("Started", "w-32 text-right"),
+        ],
+        rx.foreach(rows, _run),
+        label=label,
+    )
+
+
+def _run(run: RunRow) -> rx.Component:
+    return row(
+        cell(status_badge(status=run.status)),
+        cell(
+            rx.link(
+                run.agent_name,
+                href="/runs/" + run.id,
+                class_name="font-medium text-gray-12 before:absolute before:inset-0",
+                underline="none",
+            ),
+            rx.el.span(run.version, class_name="ml-2 text-sm text-gray-11"),
+            rx.cond(
+                run.error,
+                rx.el.span(run.error, class_name="block text-sm text-red-11 truncate max-w-md"),
+                rx.cond(run.waiting, rx.el.span(run.waiting, class_name="block text-sm text-amber-11")),
+            ),
+            class_name="max-w-0 w-full truncate py-1",
+        ),
+        cell(run.trigger, class_name=f"text-gray-11 {WIDE}"),
+        cell(run.duration, class_name=f"text-right text-gray-11 tabular-nums {WIDE}"),
+        cell(run.cost, class_name=f"text-right text-gray-11 tabular-nums {WIDE}"),
+        cell(relative_time(value=run.started), class_name="text-right text-gray-11 whitespace-nowrap"),
+        key=run.id,
+        data_run=run.id,
+    )
+
+
+def _filters() -> rx.Component:
+    statuses = [("", "Any status"), *((status, status.capitalize()) for status in STATUSES)]
+    return rx.el.div(
+        search_input(Runs.search, Runs.set_search, label="Search runs"),
+        select(Runs.status, statuses, Runs.set_status, label="Status"),
+        select(
+            Runs.kind,
+            [("real", "Real runs"), ("test", "Tests"), ("all", "All")],
+            Runs.set_kind,
+            label="Kind of run",
+        ),
+        class_name="flex flex-wrap gap-2 mb-3",
+    )
+
+
+def _nothing() -> rx.Component:
+    filtered = (Runs.search != "") | (Runs.status != "") | (Runs.kind != "real")
+    return rx.cond(
+        filtered,
+        empty_state(
+            "search-x",
+            "No run fits",
+            "Try other words or fewer filters.",
+            button("Clear filters", on_click=Runs.clear),
+        ),
+        empty_state(
+            "activity",
+            "No runs yet",
+            "Each time an agent runs it leaves a record here: every step, what went in and what came out.",
+            link_button("Go to agents", "/agents", kind="primary"),
+        ),
+    )
+
+
+def runs_page() -> rx.Component:
+    content = rx.cond(
+        Runs.loading,
+        skeleton_rows(8),
+        rx.cond(
+            Runs.rows.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+            rx.fragment(
+                run_table(Runs.rows, label="Runs"), pager(Runs.more, Runs.load_more, Runs.loading_more)
+            ),
+            _nothing(),
+        ),
+    )
+    return shell(
+        page_header("Runs"),
+        rx.cond(
+            Runs.failure.status > 0,
+            failure_state(Runs.failure.status, Runs.failure.message, Runs.failure.request_id, Runs.load),
+            rx.fragment(_filters(), card(content, class_name="overflow-hidden")),
+        ),
+        active="/runs",
+    )

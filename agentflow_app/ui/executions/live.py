@@ -1,0 +1,159 @@
+"""The run that is on the screen, in the builder's drawer or on its own page, kept current while it goes on."""
+
+from contextlib import aclosing
+from typing import Any
+
+import reflex as rx
+
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.schemas import ApproveRequest, StepOut
+from agentflow_app.executions.service import ExecutionService
+from agentflow_app.executions.stream import follow
+from agentflow_app.ui.executions.feed import RunFeed
+from agentflow_app.ui.executions.gathering import gathered
+from agentflow_app.ui.executions.view import (
+    LogRow,
+    NodeNames,
+    RunData,
+    RunRow,
+    StepDetail,
+    StepRow,
+    is_demo,
+    log_row,
+    names_of,
+    run_row,
+    step_detail,
+)
+from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, id_of
+from engine.nodes.registry import catalog
+
+
+class Live(PageState, rx.State):
+    """One run. What it shows is a cache; the journal is the truth and is read again at the end."""
+
+    run: RunRow = RunRow()
+    statuses: dict[str, dict[str, Any]] = {}
+    steps: list[StepRow] = []
+    detail: StepDetail = StepDetail()
+    logs: list[LogRow] = []
+    definition: dict[str, Any] = {}
+    data: RunData = RunData()
+    comment: str = ""
+    deciding: bool = False
+    _chosen: bool = False
+
+    def _clear(self) -> None:
+        self.run, self.detail = RunRow(), StepDetail()
+        self.statuses, self.steps, self.logs = {}, [], []
+        self.definition, self.data = {}, RunData()
+        self.comment, self._chosen = "", False
+
+    async def _open(self, tx: Transaction, actor: Actor, execution_id: Any) -> None:
+        """Shows the run as it is recorded now."""
+        service = ExecutionService(tx, actor)
+        run = await service.get(execution_id)
+        if self.run.id != str(run.id):
+            self._clear()
+        steps = await service.steps(run.id)
+        definition = await service.definition(run.id)
+        feed = RunFeed(steps, names_of(definition, catalog()))
+        self.definition = definition
+        self.run = run_row(run)
+        self.run.demo = any(is_demo(step.output_data) for step in steps)
+        self.statuses, self.steps = feed.statuses(), feed.rows()
+        self.data = RunData(run.trigger_data, run.output, run.output is not None)
+        self.logs = [log_row(entry) for entry in await service.logs(run.id)]
+        self._choose(steps, names_of(definition, catalog()))
+
+    def _choose(self, steps: list[StepOut], names: NodeNames) -> None:
+        """Keeps the step that is looked at, else shows the one that matters: waiting, failed, or the last."""
+        wanted = next((s for s in steps if str(s.id) == self.detail.id), None) if self._chosen else None
+        for status in ("waiting_approval", "failed", "running", "completed"):
+            wanted = wanted or next((s for s in reversed(steps) if s.status == status), None)
+        if wanted:
+            self.detail = step_detail(wanted, names)
+
+    @rx.event(background=True)
+    async def follow(self) -> None:
+        """Puts the run's events on the screen until it ends, another run is opened or the tab is gone."""
+        async with self:
+            execution_id = self.run.id
+            if not execution_id or self.run.ended:
+                return
+            try:
+                actor = await actor_of(self)
+            except SignedOut:
+                return
+            token = self.router.session.client_token
+            names = names_of(self.definition, catalog())
+        async with database().transaction(actor) as tx:
+            feed = RunFeed(await ExecutionService(tx, actor).steps(id_of(execution_id)), names)
+        async with aclosing(gathered(follow(actor, id_of(execution_id)), token)) as batches:
+            async for events in batches:
+                for event in events:
+                    feed.apply(event)
+                if not await self._put(execution_id, feed):
+                    return
+        async with self:
+            if self.run.id == execution_id:
+                async with database().transaction(actor) as tx:
+                    await self._open(tx, actor, id_of(execution_id))
+
+    async def _put(self, execution_id: str, feed: RunFeed) -> bool:
+        """False once another run is on the screen."""
+        statuses, rows = feed.statuses(), feed.rows()
+        async with self:
+            if self.run.id != execution_id:
+                return False
+            self.statuses, self.steps = statuses, rows
+            if feed.status and feed.status != self.run.status and not feed.ended:
+                self.run.status = feed.status
+            shown = feed.step(self.detail.id)
+            if shown and shown.status != self.detail.status:
+                before = self.detail.input
+                self.detail = step_detail(shown, names_of(self.definition, catalog()))
+                self.detail.input = self.detail.input if self.detail.input is not None else before
+            return True
+
+    @rx.event
+    @acts
+    async def select_step(self, step_id: str) -> None:
+        async with self._transaction() as (tx, actor):
+            steps = await ExecutionService(tx, actor).steps(id_of(self.run.id))
+        for step in steps:
+            if str(step.id) == step_id:
+                self.detail, self._chosen = step_detail(step, names_of(self.definition, catalog())), True
+
+    @rx.event
+    @acts
+    async def select_node(self, node_id: str) -> None:
+        async with self._transaction() as (tx, actor):
+            steps = await ExecutionService(tx, actor).steps(id_of(self.run.id))
+        for step in steps:
+            if step.node_id == node_id:
+                self.detail, self._chosen = step_detail(step, names_of(self.definition, catalog())), True
+
+    @rx.event
+    @acts
+    async def cancel(self) -> Any:
+        async with self._transaction() as (tx, actor):
+            await ExecutionService(tx, actor).cancel(id_of(self.run.id))
+        return rx.toast.info("Cancelling. What is in flight stops now.")
+
+    @rx.event
+    async def set_comment(self, comment: str) -> None:
+        self.comment = str(comment)[:2000]
+
+    @rx.event
+    @acts
+    async def decide(self, decision: str) -> Any:
+        """Approves or rejects the step that is looked at."""
+        request = ApproveRequest.model_validate(
+            {"step_id": self.detail.id, "decision": decision, "comment": self.comment or None}
+        )
+        async with self._transaction() as (tx, actor):
+            await ExecutionService(tx, actor).approve(id_of(self.run.id), request)
+            await self._open(tx, actor, id_of(self.run.id))
+        self.comment, self._chosen = "", False
+        return [rx.toast.success("Approved" if decision == "approved" else "Rejected"), Live.follow]

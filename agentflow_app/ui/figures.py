@@ -1,0 +1,47 @@
+"""Durations, money and counts as the pages write them."""
+
+from datetime import datetime
+from decimal import Decimal
+
+
+def duration(ms: float | None) -> str:
+    """`840 ms`, `3.2 s`, `4 min 5 s`, `2 h 10 min`; empty for None."""
+    if ms is None:
+        return ""
+    if ms < 1000:
+        return f"{round(ms)} ms"
+    seconds = ms / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def cost(amount: Decimal | str | None) -> str:
+    """USD, with as many digits as a small amount needs; empty for nothing spent."""
+    value = Decimal(amount or 0)
+    if not value:
+        return ""
+    return f"${value:.2f}" if value >= 1 else f"${value:.4f}".rstrip("0")
+
+
+def tokens(count: float | None) -> str:
+    if not count:
+        return ""
+    return f"{count:,.0f} tokens" if count < 10_000 else f"{count / 1000:,.1f}k tokens"
+
+
+def percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate * 100:.0f} %" if rate in (0, 1) else f"{rate * 100:.1f} %"
+
+
+def facts(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def moment(when: datetime | None) -> str:
+    """For `relative_time`."""
+    return when.isoformat() if when else ""

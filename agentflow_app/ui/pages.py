@@ -1,0 +1,37 @@
+"""Every page of the app: its route, title and what loads it."""
+
+from typing import Final
+
+import reflex as rx
+
+from agentflow_app.ui.accounts.page import log_in_page, sign_up_page
+from agentflow_app.ui.accounts.state import Door
+from agentflow_app.ui.agents.page import agents_page
+from agentflow_app.ui.agents.state import Agents
+from agentflow_app.ui.approvals.page import approvals_page
+from agentflow_app.ui.approvals.state import Approvals
+from agentflow_app.ui.builder.page import builder_page
+from agentflow_app.ui.builder.state import Builder
+from agentflow_app.ui.executions.list_page import runs_page
+from agentflow_app.ui.executions.page import run_page
+from agentflow_app.ui.executions.state import Run, Runs
+from agentflow_app.ui.home.page import home_page
+from agentflow_app.ui.home.state import Home
+from agentflow_app.ui.missing_page import missing_page
+
+# Someone who was never here before is shown the sign-up page at once, before anything is fetched.
+FIRST_DOOR: Final = """
+if (location.pathname === "/" && !localStorage.getItem("agentflow.known")) location.replace("/signup");
+"""
+
+
+def add_pages(app: rx.App) -> None:
+    app.add_page(sign_up_page, route="/signup", title="Sign up · AgentFlow", on_load=Door.load)
+    app.add_page(log_in_page, route="/login", title="Log in · AgentFlow", on_load=Door.load)
+    app.add_page(home_page, route="/", title="Home · AgentFlow", on_load=Home.load)
+    app.add_page(agents_page, route="/agents", title="Agents · AgentFlow", on_load=Agents.load)
+    app.add_page(builder_page, route="/agents/[agent_id]", title="Builder · AgentFlow", on_load=Builder.load)
+    app.add_page(runs_page, route="/runs", title="Runs · AgentFlow", on_load=Runs.load)
+    app.add_page(run_page, route="/runs/[run_id]", title="Run · AgentFlow", on_load=Run.load)
+    app.add_page(approvals_page, route="/approvals", title="Approvals · AgentFlow", on_load=Approvals.load)
+    app.add_page(missing_page, route="404", title="Not found · AgentFlow")

@@ -1,0 +1,127 @@
+"""Who a page event comes from, and what a page shows when it fails.
+
+The cookie is looked up anew at every event. What a state kept about its user is for display only.
+"""
+
+import functools
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+import reflex as rx
+
+from agentflow_app.accounts.sessions import actor_for_session, session_cookie
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.errors import AppError, NotFound
+from agentflow_app.core.ids import new_id, parse_id
+from agentflow_app.core.logging import request_id
+from agentflow_app.core.tenancy import Actor
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="PageState")
+
+
+class SignedOut(Exception):  # noqa: N818  # a fact about the visitor, not a fault
+    """The event carries no live session."""
+
+
+@dataclass
+class Failure:
+    """Why a page has nothing to show; `status` 0: it has."""
+
+    status: int = 0
+    message: str = ""
+    request_id: str = ""
+
+
+async def actor_of(state: rx.State) -> Actor:
+    """The actor behind this event; raises SignedOut."""
+    actor = await actor_for_session(session_cookie(state.router.headers.cookie))
+    if actor is None:
+        raise SignedOut
+    return actor
+
+
+def id_of(value: object) -> UUID:
+    """The id that a page or its path sent; raises NotFound where it is none."""
+    found = parse_id(value) if isinstance(value, str) else None
+    if found is None:
+        raise NotFound("There is no such thing")
+    return found
+
+
+def login_path(state: rx.State) -> str:
+    return f"/login?next={quote(state.router.url.path)}"
+
+
+class PageState(rx.State, mixin=True):
+    """What every page has: whether it loads, and how it failed."""
+
+    loading: bool = True
+    failure: Failure = Failure()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[tuple[Transaction, Actor]]:
+        """The one transaction of this event, for its actor."""
+        actor = await actor_of(self)
+        async with database().transaction(actor) as tx:
+            yield tx, actor
+
+
+def _explain(error: Exception) -> Failure:
+    reference = request_id.get() or ""
+    if isinstance(error, AppError):
+        return Failure(error.status, error.message, reference)
+    logger.exception("A page event failed")
+    return Failure(500, "Something went wrong on our side. It was noted under the number below.", reference)
+
+
+def loads(
+    handler: Callable[Concatenate[S, P], Awaitable[Any]],
+) -> Callable[Concatenate[S, P], Awaitable[Any]]:
+    """For the handler that fills a page: it ends with content or with the page's failure state."""
+
+    @functools.wraps(handler)
+    async def guarded(self: S, *args: P.args, **kwargs: P.kwargs) -> Any:
+        token = request_id.set(str(new_id()))
+        try:
+            result = await handler(self, *args, **kwargs)
+            self.failure = Failure()
+            return result
+        except SignedOut:
+            return rx.redirect(login_path(self))
+        except Exception as error:
+            self.failure = _explain(error)
+            return None
+        finally:
+            self.loading = False
+            request_id.reset(token)
+
+    return guarded
+
+
+def acts(
+    handler: Callable[Concatenate[S, P], Awaitable[Any]],
+) -> Callable[Concatenate[S, P], Awaitable[Any]]:
+    """For what a person does on a loaded page: a failure is a toast, and the page stays as it is."""
+
+    @functools.wraps(handler)
+    async def guarded(self: S, *args: P.args, **kwargs: P.kwargs) -> Any:
+        token = request_id.set(str(new_id()))
+        try:
+            return await handler(self, *args, **kwargs)
+        except SignedOut:
+            return rx.redirect(login_path(self))
+        except Exception as error:
+            failure = _explain(error)
+            return rx.toast.error(failure.message, description=f"Request {failure.request_id}")
+        finally:
+            request_id.reset(token)
+
+    return guarded
