@@ -11,6 +11,7 @@ from engine.outcome import Ended, Outcome, Parked, Released
 from engine.ports import Ports
 from engine.runner import Runner
 from engine.settings import DryRun, RunSettings
+from engine.validation import Problem, validate
 
 __all__ = [
     "Context",
@@ -23,10 +24,12 @@ __all__ = [
     "Outcome",
     "Parked",
     "Ports",
+    "Problem",
     "Released",
     "RunResult",
     "RunSettings",
     "Runner",
     "TriggerInput",
     "run",
+    "validate",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +20,12 @@ T = TypeVar("T")
 
 CLEANUP_SECONDS = 0.5
 """How long a cancelled step may take to let go of its connections before it is left alone."""
+
+
+_MESSAGES = {
+    "missing": "this is needed",
+    "extra_forbidden": "this node has no such setting",
+}
 
 
 class InternalError(EngineError):
@@ -72,7 +78,7 @@ def config_problems(error: ValidationError) -> list[tuple[str, str]]:
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         top, *rest = each["loc"] or ("",)
         inner = "".join(f"[{part}]" for part in rest if isinstance(part, int))
-        text = each["msg"].removeprefix("Value error, ")
+        text = _MESSAGES.get(each["type"]) or each["msg"].removeprefix("Value error, ")
         found.setdefault(f"{top}{inner}", text)
     return list(found.items())
 
@@ -94,6 +100,14 @@ async def bounded(clock: Clock, seconds: float | None, work: Coroutine[Any, Any,
         alarm.cancel()
         if not task.done():
             await stop({task})
+
+
+async def outcome_of(work: Awaitable[T]) -> T | Exception:
+    """What the work comes to, a failure included."""
+    try:
+        return await work
+    except Exception as error:
+        return error
 
 
 async def stop(tasks: set["asyncio.Future[Any]"]) -> None:

@@ -79,6 +79,21 @@ class Step:
         return step
 
     @property
+    def ended(self) -> bool:
+        """Whether it ended in a way that the flow goes on from; it is never run again."""
+        return self.status == "completed" or (self.status == "failed" and self.handle is not None)
+
+    @property
+    def resuming(self) -> bool:
+        """Whether what it waited for has come."""
+        return self.signal is not None and self.status in WAITING
+
+    @property
+    def must_not_repeat(self) -> bool:
+        """Whether it is left to a person when nobody knows if its effect has happened."""
+        return self.node.repeat == "never" and self.kind is not None and self.kind.side_effect
+
+    @property
     def cost(self) -> Decimal:
         return self.usage.cost if self.usage else Decimal(0)
 
@@ -109,6 +124,14 @@ class Step:
         self.started_at = self.started_at or at
         self.output = self.handle = self.error = self.waiting_for = self.retry_at = self.signal = None
         self.completed_at = None
+
+    def not_begun(self) -> None:
+        """It stays as it is after all, and the attempt does not count."""
+        self.attempt -= 1
+
+    def wait_over(self) -> None:
+        """It may begin again."""
+        self.status, self.signal, self.waiting_for, self.retry_at = "pending", None, None, None
 
     def complete(self, output: Any, handle: str, at: datetime) -> None:
         self.status, self.output, self.handle, self.completed_at = "completed", output, handle, at

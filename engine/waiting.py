@@ -11,14 +11,14 @@ from engine.step import Step
 _RANK = ("uncertain", "budget", "approval", "input", "webhook", "child", "timer")
 
 
-def longest_wait(steps: Sequence[Step], now: datetime, idle_seconds: float) -> WaitingFor | None:
-    """None where a timer of one of the steps rings so soon that parking is not worth it.
-
-    `until` is when the first of the waits ends by itself, whichever step it belongs to.
-    """
+def rings_soon(steps: Sequence[Step], now: datetime, idle_seconds: float) -> bool:
+    """Whether one of them goes on by itself so soon that parking is not worth it."""
     dues = [step.due for step in steps if step.due is not None]
-    if dues and (min(dues) - now).total_seconds() <= idle_seconds:
-        return None
+    return bool(dues) and (min(dues) - now).total_seconds() <= idle_seconds
+
+
+def overall_wait(steps: Sequence[Step]) -> WaitingFor:
+    """What people are told; `until` is when the first of the waits ends, whichever step it belongs to."""
     waits = [(_waiting_for(step), step) for step in steps]
     shown, _ = min(waits, key=lambda wait: _RANK.index(wait[0].kind))
     untils = [step.until for step in steps if step.until is not None]

@@ -1,0 +1,135 @@
+"""What comes before a step's work: its limits, its pin, its config and its context."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from engine.attempt import checked, rendered
+from engine.board import Board
+from engine.context import Context, TriggerInput
+from engine.errors import LimitExceededError, UnknownKindError
+from engine.nodes.base import NodeKind, Park, Result
+from engine.ports import LogEntry, Ports, WaitingFor
+from engine.settings import DryRun, RunSettings
+from engine.start import pinned_handle
+from engine.step import Step
+
+Work = Callable[[], Coroutine[Any, Any, Result | Park]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A step that can begin: `work` makes the coroutine, bounded by `seconds`."""
+
+    step: Step
+    context: Context
+    work: Work
+    instant: bool
+    seconds: float | None
+
+
+class Preparation:
+    """Prepares steps of one execution."""
+
+    def __init__(
+        self,
+        board: Board,
+        ports: Ports,
+        log: Callable[[LogEntry], None],
+        *,
+        execution_id: str,
+        trigger: TriggerInput,
+        settings: RunSettings,
+        dry_run: DryRun | None,
+    ) -> None:
+        self._board = board
+        self._ports = ports
+        self._log = log
+        self._execution_id = execution_id
+        self._trigger = trigger
+        self._settings = settings
+        self._dry = dry_run
+        self._reserved: dict[str, Decimal] = {}
+
+    def prepare(self, step: Step) -> Prepared | Result | WaitingFor:
+        """Begins the step: what is to be done, or the pin that stands in for it, or the budget it waits for.
+
+        A step whose wait is over is not begun again. Raises an EngineError where it cannot be done.
+        """
+        kind = step.kind
+        if kind is None:
+            raise UnknownKindError(f"There is no node kind {step.node.kind} here")
+        signal = step.signal
+        if signal is not None and step.resuming:
+            config, context, state = checked(kind, step.input or {}), self._context(step), step.parked_state
+            return self._prepared(step, kind, context, lambda: kind.resume(config, context, signal, state))
+        if step.attempt == 0:
+            self._check_step_limit()
+        step.begin(self._ports.clock.now())
+        if (pin := self._pin(step, kind)) is not None:
+            return pin
+        step.input = rendered(step.node, kind, self._board.scope)
+        config = checked(kind, step.input)
+        context = self._context(step)
+        if (budget := self._missing_budget(step, kind, config, context)) is not None:
+            return budget
+        return self._prepared(
+            step,
+            kind,
+            context,
+            lambda: kind.run(config, context) if self._dry is None else kind.dry(config, context),
+        )
+
+    def done(self, step: Step) -> None:
+        """The step's work is over; what was kept of the budget for it is free."""
+        self._reserved.pop(step.id, None)
+
+    def _prepared(self, step: Step, kind: NodeKind[Any], context: Context, work: Work) -> Prepared:
+        seconds = step.node.timeout_seconds or kind.timeout_seconds
+        return Prepared(step, context, work, kind.instant, seconds)
+
+    def _check_step_limit(self) -> None:
+        most = self._settings.max_steps
+        if most is not None and self._board.begun >= most:
+            raise LimitExceededError(
+                f"This execution may have {most} steps at most", details={"max_steps": most}
+            )
+
+    def _pin(self, step: Step, kind: NodeKind[Any]) -> Result | None:
+        """In a dry run, the output that stands in for running the node."""
+        if self._dry is None or step.node.id not in self._dry.pins:
+            return None
+        if step.node.id == self._dry.node and not kind.side_effect:
+            return None
+        output = self._dry.pins[step.node.id]
+        return Result(output, pinned_handle(step.node, output))
+
+    def _missing_budget(
+        self, step: Step, kind: NodeKind[Any], config: Any, context: Context
+    ) -> WaitingFor | None:
+        """Where the step's call would break the budget; else what it may cost is kept for it."""
+        most = self._settings.max_cost
+        if most is None or not kind.spends:
+            return None
+        taken = self._board.spent + sum(self._reserved.values(), Decimal(0))
+        estimate = kind.estimate(config, context)
+        if taken < most and taken + estimate <= most:
+            self._reserved[step.id] = estimate
+            return None
+        details = {"spent": format(self._board.spent, "f"), "max_cost": format(most, "f")}
+        return WaitingFor("budget", None, details)
+
+    def _context(self, step: Step) -> Context:
+        return Context(
+            self._ports,
+            self._log,
+            execution_id=self._execution_id,
+            step_id=step.id,
+            node_id=step.node.id,
+            iteration=step.iteration,
+            attempt=step.attempt,
+            trigger=self._trigger,
+            inputs=self._board.inputs(step),
+            dry_run=self._dry is not None,
+        )
