@@ -9,22 +9,32 @@ LONGEST_REQUEST = 80
 
 def chat_answer(prompt: str) -> str:
     """A short answer made of the prompt's own sentences, which says that no real model was asked."""
-    parts = sentences(prompt)
-    if not parts:
+    request, material = _split(prompt)
+    if not request:
         return f"{MARK}: there was nothing in the prompt to answer."
-    request, rest = parts[0], " ".join(parts[1:])
     lines = [
         f"{MARK}: this answer is put together from your own text, because no model provider is in use.",
         f"You asked: “{shortened(request, LONGEST_REQUEST)}”",
     ]
-    topics = key_words(rest or request, 5)
+    topics = key_words(material or request, 5)
     if topics:
         lines.append(f"It is about: {', '.join(topics)}.")
-    points = key_sentences(rest, 3)
+    points = key_sentences(material, 3)
     if points:
         lines.append("What stands out:")
         lines.extend(f"- {shortened(point, LONGEST_QUOTE)}" for point in points)
     return "\n".join(lines)
+
+
+def _split(prompt: str) -> tuple[str, str]:
+    """What is asked for, and the text it is about: behind the first colon, or after the first sentence."""
+    parts = sentences(prompt)
+    if not parts:
+        return "", ""
+    request, colon, material = parts[0].partition(": ")
+    if not colon:
+        request, material = parts[0].removesuffix(":"), ""
+    return request.strip(), "\n".join(part for part in (material.strip(), *parts[1:]) if part)
 
 
 def summary(text: str, count: int = 3) -> str:

@@ -9,10 +9,16 @@ from engine.llm.demo.text import stem, stems, words
 NAME_WEIGHT = 3.0
 CUE_WEIGHT = 2.0
 DESCRIPTION_WEIGHT = 1.0
+SPREAD = 3.0
+"""By how much a score must be ahead for the odds to grow by e."""
+MOST_CONFIDENT = 0.99
+"""Word counts are never certain."""
 FALLBACK_WEIGHT = 0.1
 """What a label like `other` has before the text is read, so that it is taken where nothing speaks for any."""
 
-_NEGATIONS = frozenset({"no", "not", "never", "without", "don't", "doesn't", "isn't", "can't", "won't", "aren't"})
+_NEGATIONS = frozenset(
+    {"no", "not", "never", "without", "don't", "doesn't", "isn't", "can't", "won't", "aren't"}
+)
 _NEGATION_REACH = 3
 _FALLBACKS = frozenset({"other", "unknown", "none", "neutral", "general", "misc", "unclear"})
 
@@ -33,7 +39,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Affinity:
-    """`cues` in a text speak for a label with one of `names` in it; where they are negated, for `opposite`."""
+    """`cues` in a text speak for a label with one of `names` in it; negated, for `opposite`."""
 
     names: frozenset[str]
     cues: frozenset[str]
@@ -48,9 +54,9 @@ _AFFINITIES = {
     "hot": _Affinity(
         _roots("hot high urgent urgency priority critical qualified sales buyer ready"),
         _roots(
-            "urgent urgently asap today tomorrow immediately now deadline buy buying purchase order price pricing "
-            "cost quote budget contract demo trial seats licenses upgrade sign ready call meeting monday friday "
-            "soon need enterprise proposal rollout"
+            "urgent urgently asap today tomorrow immediately now deadline buy buying purchase order price "
+            "pricing cost quote budget contract demo trial seats licenses upgrade sign ready call meeting "
+            "monday friday soon need enterprise proposal rollout"
         ),
         "cold",
     ),
@@ -63,19 +69,24 @@ _AFFINITIES = {
     ),
     "warm": _Affinity(
         _roots("warm medium moderate normal"),
-        _roots("interested compare comparing consider considering evaluate evaluating options learn details next"),
+        _roots(
+            "interested compare comparing consider considering evaluate evaluating options learn details next"
+        ),
         "cold",
     ),
     "positive": _Affinity(
         _roots("positive happy praise satisfied good"),
-        _roots("great love loved excellent amazing perfect happy thanks thank wonderful awesome helpful fast good best"),
+        _roots(
+            "great love loved excellent amazing perfect happy thanks thank wonderful awesome helpful fast "
+            "good best"
+        ),
         "negative",
     ),
     "negative": _Affinity(
         _roots("negative unhappy complaint angry dissatisfied bad"),
         _roots(
-            "bad terrible awful hate broken angry disappointed disappointing worst slow refund unacceptable poor "
-            "complaint complain rude useless waited"
+            "bad terrible awful hate broken angry disappointed disappointing worst slow refund unacceptable "
+            "poor complaint complain rude useless waited"
         ),
         "positive",
     ),
@@ -85,11 +96,17 @@ _AFFINITIES = {
     ),
     "technical": _Affinity(
         _roots("technical support bug error issue incident engineering problem"),
-        _roots("error crash crashes bug broken fails failing login password install timeout outage down exception"),
+        _roots(
+            "error crash crashes bug broken fails failing login password install timeout outage down "
+            "exception"
+        ),
     ),
     "spam": _Affinity(
         _roots("spam junk scam"),
-        _roots("winner lottery prize casino viagra crypto bitcoin free click million congratulations seo backlinks"),
+        _roots(
+            "winner lottery prize casino viagra crypto bitcoin free click million congratulations seo "
+            "backlinks"
+        ),
     ),
     "question": _Affinity(
         _roots("question inquiry information request"),
@@ -104,8 +121,8 @@ def best_label(text: str, labels: Sequence[Label]) -> Verdict:
     present = set(stems(text)) | {stem(word) for word in words(text)}
     scores = [_score(label, present, cues) for label in labels]
     top = max(scores)
-    total = sum(math.exp(score - top) for score in scores)
-    return Verdict(labels[scores.index(top)].name, round(1 / total, 2))
+    total = sum(math.exp((score - top) / SPREAD) for score in scores)
+    return Verdict(labels[scores.index(top)].name, min(round(1 / total, 2), MOST_CONFIDENT))
 
 
 def _score(label: Label, present: set[str], cues: dict[str, float]) -> float:
@@ -119,7 +136,7 @@ def _score(label: Label, present: set[str], cues: dict[str, float]) -> float:
 
 
 def _cue_weights(text: str) -> dict[str, float]:
-    """How much each affinity's cues weigh in the text; each cue counts once, negated ones for the opposite."""
+    """How much each affinity's cues weigh in the text. Each counts once, a negated one for the opposite."""
     found: dict[str, set[tuple[str, str]]] = {kind: set() for kind in _AFFINITIES}
     sequence = words(text)
     for index, word in enumerate(sequence):

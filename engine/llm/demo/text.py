@@ -7,16 +7,21 @@ from collections import Counter
 LONGEST = 200_000
 """Characters of a text that are looked at; what comes after them is only counted."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\s*\n\s*")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'\u201d\u2019)]*\s+|\s*\n\s*")
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ers", "er", "est", "ies", "ied", "ed", "ly", "es", "s")
 _STOP_WORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between both
-    but by can cannot could did do does doing down during each few for from further had has have having he her here
-    hers herself him himself his how i if in into is it its itself let me more most my myself of off on once only or
-    other our ours out over own please same she should so some such than that the their theirs them then there these
-    they this those through to too under until up us very was we were what when where which while who whom why will
-    with would you your yours yourself hi hello dear regards""".split()
+    _WORD.findall(
+        """
+        a about above after again all also am an and any are as at be because been before being below
+        between both but by can cannot could did do does doing down during each few for from further had has
+        have having he her here hers herself him himself his how i if in into is it its itself just let me
+        more most my myself no not of off on once only or other our ours out over own please same she should
+        so some such than that the their theirs them then there these they this those through to too under
+        until up us very was we were what when where which while who whom why will with would you your yours
+        yourself hi hello dear regards
+        """
+    )
 )
 
 
@@ -27,7 +32,7 @@ def token_count(text: str) -> int:
 
 def words(text: str) -> list[str]:
     """The words in their order, lower case."""
-    return [word.replace("’", "'") for word in _WORD.findall(text[:LONGEST].lower())]
+    return [word.replace("\u2019", "'") for word in _WORD.findall(text[:LONGEST].lower())]
 
 
 def stem(word: str) -> str:

@@ -1,0 +1,284 @@
+"""One question put to a model, and to the next where that one cannot be reached. Counts what it costs."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from engine.context import Context
+from engine.llm.catalog import price
+from engine.llm.errors import BrokenAnswerError, ModelError, ProviderUnavailableError, RefusedAnswerError
+from engine.llm.translation import translated
+from engine.ports import ResolvedModel, Usage
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import ModelRequestParameters, StreamedResponse
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.usage import RequestUsage
+
+TRIES = 2
+"""How often one model is asked when its answer is unusable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The structured answer that is wanted. `check` gives the data as it should be, or raises ValueError."""
+
+    name: str
+    description: str
+    json_schema: dict[str, Any]
+    check: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `models`: names, the preferred first. `task` tells the demo model what it is about."""
+
+    models: Sequence[str]
+    prompt: str
+    system: str | None = None
+    shape: Shape | None = None
+    task: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`data` is what the shape's check came to; without a shape there is only text."""
+
+    text: str
+    data: Any
+    model: ResolvedModel
+
+
+async def ask(question: Question, context: Context) -> Answer:
+    """The answer of the first model that can be reached. Text is streamed, structured data is not.
+
+    Raises a ModelError, UnknownModelError or MissingKeyError. What the providers say they consumed is
+    counted by `context.spend`, failed tries included.
+    """
+    *others, last = question.models
+    for name in others:
+        try:
+            return await _Call(question, context.models.resolve(name), context).answer()
+        except ModelError as error:
+            if not error.unavailable:
+                raise
+            context.log(
+                f"{name} cannot answer, asking the next model: {error.message}",
+                level="warning",
+                data={"code": error.code, **error.details},
+            )
+    return await _Call(question, context.models.resolve(last), context).answer()
+
+
+class _Call:
+    """The question as put to one model."""
+
+    def __init__(self, question: Question, model: ResolvedModel, context: Context) -> None:
+        self._question = question
+        self._model = model
+        self._context = context
+
+    async def answer(self) -> Answer:
+        messages = [self._request()]
+        for tries_left in reversed(range(TRIES)):
+            response: ModelResponse | None = None
+            try:
+                response = await self._respond(messages)
+                return self._read(response)
+            except BrokenAnswerError as error:
+                if not tries_left:
+                    raise
+                self._context.log(f"{error.message}; asking again", level="warning", data=error.details)
+                if response is not None and response.parts:
+                    messages += [response, self._correction(response, error)]
+        raise AssertionError("unreachable")
+
+    async def _respond(self, messages: "list[ModelMessage]") -> "ModelResponse":
+        # What comes out of the SDKs is chained to requests that hold the key, so it is not kept as a cause.
+        try:
+            if self._question.shape is None:
+                return await self._streamed(messages)
+            return await self._whole(messages)
+        except ModelError:
+            raise
+        except Exception as error:
+            if not _of_provider(error):
+                raise
+            raise translated(error, self._model) from None
+
+    async def _whole(self, messages: "list[ModelMessage]") -> "ModelResponse":
+        from pydantic_ai.direct import model_request
+
+        response = await model_request(
+            self._model.model,
+            messages,
+            model_settings=self._settings(),
+            model_request_parameters=self._parameters(),
+        )
+        self._spend(response.usage)
+        return response
+
+    async def _streamed(self, messages: "list[ModelMessage]") -> "ModelResponse":
+        from pydantic_ai.direct import model_request_stream
+
+        stream: StreamedResponse | None = None
+        try:
+            async with model_request_stream(
+                self._model.model, messages, model_settings=self._settings()
+            ) as stream:
+                async for event in stream:
+                    piece = _piece(event)
+                    if piece:
+                        await self._context.token(piece)
+            response = stream.get()
+        finally:
+            # Also when it broke off or was cancelled: what was reported until then has been consumed.
+            if stream is not None:
+                self._spend(stream.usage)
+        if self._broke_off(response):
+            raise ProviderUnavailableError(
+                f"{self._model.name} broke off in the middle of its answer", details=self._details()
+            )
+        return response
+
+    def _read(self, response: "ModelResponse") -> Answer:
+        text = response.text or ""
+        shape = self._question.shape
+        calls = response.tool_calls
+        if response.finish_reason == "content_filter" and not calls:
+            raise RefusedAnswerError(f"{self._model.name} declines to answer this", details=self._details())
+        if shape is None:
+            if not text.strip():
+                raise BrokenAnswerError(f"{self._model.name} answered without text", details=self._details())
+            if response.finish_reason == "length":
+                self._context.log("The answer was cut off at the token limit", level="warning")
+            return Answer(text, None, self._model)
+        try:
+            data = shape.check(calls[0].args_as_dict(raise_if_invalid=True) if calls else json.loads(text))
+        except (ValueError, AssertionError) as error:
+            raise BrokenAnswerError(
+                f"{self._model.name} did not answer with a usable {shape.name}: {error}",
+                details=self._details(),
+            ) from None
+        return Answer(text, data, self._model)
+
+    def _request(self) -> "ModelMessage":
+        from pydantic_ai.messages import ModelRequest, UserPromptPart
+
+        # The metadata stays here: it is sent to no provider.
+        return ModelRequest(
+            parts=[UserPromptPart(self._question.prompt)],
+            instructions=self._question.system or None,
+            metadata=dict(self._question.task),
+        )
+
+    def _correction(self, response: "ModelResponse", error: BrokenAnswerError) -> "ModelMessage":
+        from pydantic_ai.messages import ModelRequest, ToolReturnPart, UserPromptPart
+
+        wish = f"{error.message}. Answer again, exactly as asked."
+        parts: list[Any] = [
+            ToolReturnPart(call.tool_name, wish, tool_call_id=call.tool_call_id)
+            for call in response.tool_calls
+        ]
+        return ModelRequest(
+            parts=parts or [UserPromptPart(wish)],
+            instructions=self._question.system or None,
+            metadata=dict(self._question.task),
+        )
+
+    def _settings(self) -> "ModelSettings":
+        from pydantic_ai.settings import ModelSettings
+
+        settings = ModelSettings()
+        if self._question.temperature is not None:
+            settings["temperature"] = self._question.temperature
+        if self._question.top_p is not None:
+            settings["top_p"] = self._question.top_p
+        if self._question.max_tokens is not None:
+            settings["max_tokens"] = self._question.max_tokens
+        return settings
+
+    def _parameters(self) -> "ModelRequestParameters":
+        from pydantic_ai.models import ModelRequestParameters
+        from pydantic_ai.output import OutputObjectDefinition
+        from pydantic_ai.tools import ToolDefinition
+
+        shape = self._question.shape
+        if shape is None:
+            return ModelRequestParameters()
+        # Both are given: the model's profile picks the one that it does best.
+        return ModelRequestParameters(
+            output_mode="auto",
+            output_tools=[
+                ToolDefinition(
+                    name=shape.name,
+                    parameters_json_schema=shape.json_schema,
+                    description=shape.description,
+                    kind="output",
+                    strict=True,
+                )
+            ],
+            output_object=OutputObjectDefinition(
+                json_schema=shape.json_schema, name=shape.name, description=shape.description, strict=True
+            ),
+            allow_text_output=False,
+        )
+
+    def _broke_off(self, response: "ModelResponse") -> bool:
+        """Both providers end each stream with a reason; without one the connection was closed too early."""
+        raw = (response.provider_details or {}).get("finish_reason")
+        reports = self._model.provider in ("openai", "anthropic")
+        return reports and response.finish_reason is None and raw is None
+
+    def _spend(self, usage: "RequestUsage") -> None:
+        counted = Usage(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+        )
+        cost = price(self._model.provider, self._model.name, counted)
+        if cost is None and counted.tokens:
+            self._context.log(
+                f"There is no price for {self._model.name}: this counts as free",
+                level="warning",
+                data=self._details(),
+            )
+        self._context.spend(
+            Usage(
+                input_tokens=counted.input_tokens,
+                output_tokens=counted.output_tokens,
+                cache_read_tokens=counted.cache_read_tokens,
+                cache_write_tokens=counted.cache_write_tokens,
+                cost=cost or Decimal(0),
+                model=self._model.name,
+                provider=self._model.provider,
+            )
+        )
+
+    def _details(self) -> dict[str, Any]:
+        return {"provider": self._model.provider, "model": self._model.name}
+
+
+def _piece(event: Any) -> str:
+    """The text that an event of a stream adds."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+
+    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+        return event.delta.content_delta
+    return ""
+
+
+def _of_provider(error: Exception) -> bool:
+    """Whether it comes from the provider or the way there, and not from a mistake of ours."""
+    from pydantic_ai.exceptions import AgentRunError
+
+    return isinstance(error, AgentRunError)
