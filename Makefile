@@ -18,7 +18,7 @@ run: ## Start AgentFlow (PORT=3000 AGENTFLOW_DATA_DIR=.agentflow)
 	@$(RUN) agentflow up
 
 test: ## Run every test, the browser's too, with coverage
-	@$(DEV) python tests/run.py
+	@$(DEV) python -m tests.run
 
 lint: ## Check style and who imports whom
 	@$(DEV) python -m ruff check .

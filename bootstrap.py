@@ -54,7 +54,9 @@ def main() -> None:
 
 def check_python() -> None:
     if not (3, 11) <= sys.version_info[:2] < (3, 14):
-        raise SetupError(f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}: make run PYTHON=python3.11")
+        raise SetupError(
+            f"Python 3.11 to 3.13 is needed, this is {sys.version.split()[0]}: make run PYTHON=python3.11"
+        )
 
 
 def prepare(kind: str) -> None:
@@ -65,7 +67,9 @@ def prepare(kind: str) -> None:
         return
     free = shutil.disk_usage(ROOT).free
     if free < SPACE_NEEDED:
-        raise SetupError(f"The disk is full: {free / 1e6:.0f} MB are free, {SPACE_NEEDED / 1e6:.0f} MB are needed.")
+        raise SetupError(
+            f"The disk is full: {free / 1e6:.0f} MB are free, {SPACE_NEEDED / 1e6:.0f} MB are needed."
+        )
     if not os.access(ROOT, os.W_OK):
         raise SetupError(f"{ROOT} cannot be written.")
     if not (BIN / "uv").exists():
@@ -93,12 +97,14 @@ def make_venv() -> None:
     """A venv with uv in it. pip of this Python is used where there is one: a second pip costs two seconds."""
     run([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV])
     by_own_pip = [sys.executable, "-m", "pip", "--python", BIN / "python", "install", "-q", UV]
-    if subprocess.run(by_own_pip, capture_output=True, check=False).returncode == 0:  # noqa: S603
+    if subprocess.run(by_own_pip, capture_output=True, check=False).returncode == 0:
         return
     try:
         run([BIN / "python", "-m", "ensurepip"])
     except SetupError as error:
-        raise SetupError("Python's venv module is incomplete: install it (Debian: apt install python3-venv).") from error
+        raise SetupError(
+            "Python's venv module is incomplete: install it (Debian: apt install python3-venv)."
+        ) from error
     run([BIN / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", UV])
 
 
@@ -121,7 +127,7 @@ def uv(*arguments: str | Path, given: str | None = None) -> None:
 
 def start(command: list[str | Path], given: str | None = None) -> "subprocess.Popen[str]":
     try:
-        child = subprocess.Popen(  # noqa: S603
+        child = subprocess.Popen(
             [str(part) for part in command],
             cwd=ROOT,
             stdin=subprocess.PIPE if given is not None else subprocess.DEVNULL,

@@ -57,7 +57,7 @@ def migrate(config: Settings) -> None:
 def build(config: Settings) -> None:
     from agentflow_app.core.frontend.build import ensure_built
 
-    print(ensure_built(config.data_dir, lambda text: print(text, flush=True)))  # noqa: T201
+    ensure_built(config.data_dir, lambda text: print(text, flush=True))  # noqa: T201
 
 
 ROLES: dict[str, Callable[[Settings], None]] = {

@@ -1,19 +1,24 @@
-"""Real services for every test: PostgreSQL and Redis of this session, one migrated database."""
+"""Real services for every test: PostgreSQL, Redis, a migrated database, a whole installation, a browser."""
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from agentflow_app.core import settings as settings_module
 from agentflow_app.core.embedded.postgres import Postgres
 from agentflow_app.core.embedded.redis import EmbeddedRedis
 from agentflow_app.core.embedded.secrets import local_secrets
 from agentflow_app.core.settings import Settings
+from tests.support.chromium import FLAGS, MISSING, find_chromium
+from tests.support.processes import Installation, clean_environment, free_port
+
+pytest_plugins = ["tests.actors"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,19 @@ class Services:
     postgres: Postgres
     redis: EmbeddedRedis
     secret_key: str
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="A skipped test is a failure")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped: {report.longrepr}"
 
 
 @pytest.fixture(scope="session")
@@ -72,10 +90,8 @@ def settings(services: Services) -> Iterator[Settings]:
         "AGENTFLOW_DATA_DIR": str(services.data_dir),
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AGENTFLOW_")]:
+        for name in set(os.environ) - set(clean_environment()):
             patch.delenv(name)
-        for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
-            patch.delenv(name, raising=False)
         for name, value in given.items():
             patch.setenv(name, value)
         settings_module.settings.cache_clear()
@@ -89,3 +105,26 @@ def settings(services: Services) -> Iterator[Settings]:
 def postgres_url(settings: Settings) -> str:
     """The owner's URL of the migrated database."""
     return settings.database_url
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Installation]:
+    """`agentflow up` as users start it: web, worker, scheduler and the stores, on a port of their own."""
+    with tempfile.TemporaryDirectory(prefix="agentflow-stack-", ignore_cleanup_errors=True) as folder:
+        installation = Installation(Path(folder) / "data", free_port())
+        installation.share_builds()
+        try:
+            installation.start()
+            yield installation
+        finally:
+            installation.stop()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = find_chromium()
+    assert path is not None, MISSING
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield launched
+        await launched.close()
