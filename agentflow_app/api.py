@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentflow_app.accounts import endpoints as accounts
@@ -73,17 +74,14 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, AppError):
+        return _json(error.__cause__)  # raised while the body was read
     if error.status_code == 404:
         return _json(NotFound(f"There is nothing at {request.url.path}"))
     if error.status_code == 405:
         headers = dict(error.headers or {})
         return _json(MethodNotAllowed(f"{request.method} is not possible here"), headers)
     return _json(BadRequest(str(error.detail)))
-
-
-async def _crash(request: Request, error: Exception) -> Response:
-    logger.exception("Request crashed", exc_info=error)
-    return _json(InternalError("Something went wrong on our side; the request id finds it in the logs"))
 
 
 class RequestEdge:
@@ -102,8 +100,12 @@ class RequestEdge:
         current = given if _SANE_ID.fullmatch(given) else str(new_id())
         token = request_id.set(current)
 
+        started = False
+
         async def send_with_id(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message = {
                     **message,
                     "headers": [
@@ -123,6 +125,16 @@ class RequestEdge:
                 await self._app(scope, self._bounded(receive), send_with_id)
             else:
                 await self._app(scope, receive, send)
+        except AppError as error:
+            if started or scope["type"] != "http":
+                raise
+            await _json(error)(scope, receive, send_with_id)
+        except Exception:
+            logger.exception("Request crashed")
+            if started or scope["type"] != "http":
+                raise
+            message = "Something went wrong on our side; the request id finds it in the logs"
+            await _json(InternalError(message))(scope, receive, send_with_id)
         finally:
             request_id.reset(token)
 
@@ -171,7 +183,6 @@ def create_api(config: Settings | None = None) -> FastAPI:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _crash)
     app.add_api_route("/api/{path:path}", _nothing_here, methods=_METHODS, include_in_schema=False)
     app.add_middleware(
         CORSMiddleware,
@@ -187,8 +198,11 @@ def create_api(config: Settings | None = None) -> FastAPI:
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
-async def _nothing_here(path: str) -> None:
-    raise HTTPException(404)
+async def _nothing_here(path: str, request: Request) -> None:
+    """The last route under /api: nothing has this path, or nothing has it with this method."""
+    others = [route for route in request.app.routes if getattr(route, "endpoint", None) is not _nothing_here]
+    known = any(route.matches(request.scope)[0] is Match.PARTIAL for route in others)
+    raise HTTPException(405 if known else 404)
 
 
 __all__ = ["BASE", "create_api"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import func, or_, select, update
 from sqlmodel import col
 
-from agentflow_app.accounts.models import ApiKey, User
+from agentflow_app.accounts.models import PUBLIC_USER, ApiKey, User
 from agentflow_app.accounts.sessions import actor_of
 from agentflow_app.accounts.tokens import digest, read_access_token
 from agentflow_app.core.database import database
@@ -45,6 +45,7 @@ async def _by_token(token: str) -> Actor | None:
                 .select_from(Membership)
                 .join(User, col(User.id) == col(Membership.user_id))
                 .join(Organization, col(Organization.id) == col(Membership.org_id))
+                .options(PUBLIC_USER)
                 .where(
                     col(Membership.user_id) == claims.user_id,
                     col(Membership.org_id) == claims.org_id,

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Column, Text
+from sqlalchemy.orm import load_only
 from sqlmodel import Field, SQLModel
 
 from agentflow_app.core.tables import created, moment, primary_key, tenant
@@ -21,6 +22,12 @@ class User(SQLModel, table=True):
     auth_provider_id: str | None = Field(default=None, max_length=255)
     is_active: bool = True
     created_at: datetime = created()
+
+
+# What the app's database role may read of a person; the rest is for logging in.
+PUBLIC_USER = load_only(
+    *(getattr(User, name) for name in ("id", "email", "name", "avatar_url", "is_active", "created_at"))
+)
 
 
 class RefreshToken(SQLModel, table=True):

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
-from agentflow_app.accounts.models import User
+from agentflow_app.accounts.models import PUBLIC_USER, User
 from agentflow_app.accounts.passwords import hash_password, verify_password
 from agentflow_app.accounts.schemas import LogIn, Me, OrgOut, SignedIn, SignUp, UserOut
 from agentflow_app.accounts.sessions import (
@@ -160,7 +160,8 @@ async def log_out(refresh_secret: str | None, page_secret: str | None) -> None:
 
 
 async def me(tx: Transaction, actor: Actor) -> Me:
-    user = (await tx.execute(select(User).where(col(User.id) == actor.user_id))).scalar_one()
+    query = select(User).options(PUBLIC_USER).where(col(User.id) == actor.user_id)
+    user = (await tx.execute(query)).scalar_one()
     org = (await tx.execute(select(Organization).where(col(Organization.id) == actor.org_id))).scalar_one()
     return Me(
         user=UserOut.model_validate(user),

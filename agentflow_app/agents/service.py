@@ -85,7 +85,7 @@ class AgentService(DraftUseCases, VersionUseCases):
         rows = await self.tx.execute(
             select(col(Agent.id), col(Agent.name)).where(col(Agent.id).in_(agent_ids))
         )
-        return dict(rows.tuples())
+        return {row[0]: row[1] for row in rows}
 
     async def ids_named(self, term: str) -> set[UUID]:
         """Agents whose name contains `term`."""

@@ -13,13 +13,12 @@ from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from agentflow_app.core.errors import Unavailable
-from agentflow_app.core.serialization import dumps
+from agentflow_app.core.serialization import dumps, loads
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.tenancy import Actor
 
@@ -83,7 +82,7 @@ class Database:
             pool_pre_ping=True,
             pool_recycle=1800,
             json_serializer=dumps,
-            json_deserializer=orjson.loads,
+            json_deserializer=loads,
             connect_args={
                 "connect_timeout": 5,
                 "application_name": f"agentflow-{role}",

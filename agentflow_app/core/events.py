@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from agentflow_app.core.redis import redis_client
+from agentflow_app.core.serialization import dumps, loads
 
 logger = logging.getLogger(__name__)
 BUFFER = 1000
@@ -37,7 +37,7 @@ async def publish(notices: list[tuple[str, Any]]) -> None:
     try:
         async with redis_client().pipeline(transaction=False) as pipe:
             for channel, body in notices:
-                pipe.publish(channel, orjson.dumps(body))
+                pipe.publish(channel, dumps(body))
             await pipe.execute()
     except (RedisError, OSError) as error:
         logger.debug("Notices not published", extra={"error": str(error)})
@@ -119,7 +119,7 @@ class EventHub:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _deliver(self, channel: str, data: bytes) -> None:
-        body = orjson.loads(data)
+        body = loads(data)
         for subscription in self._subscribers.get(channel, ()):
             subscription.put(body)
 

@@ -43,7 +43,7 @@ async def _database() -> bool:
 async def _redis() -> bool:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            await redis_client().execute_command("PING")
+            await redis_client().get("agentflow:ready")
     except (RedisError, OSError, TimeoutError):
         return False
     return True

@@ -48,7 +48,8 @@ def _ensure_roles(connection: Connection, config: Settings) -> None:
         password = role_password(secret, config.database_url, role)  # hexadecimal, so it needs no quoting
         verb = "ALTER" if found else "CREATE"
         connection.exec_driver_sql(
-            f"{verb} ROLE {quoted} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD '{password}'"
+            f"{verb} ROLE {quoted} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
+            f" PASSWORD '{password}'"
         )
 
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -13,6 +12,7 @@ from agentflow_app.accounts.authentication import authenticate, credential
 from agentflow_app.accounts.routes import AfterCommit, CurrentActor, CurrentTransaction, TenantRoute
 from agentflow_app.core.database import database
 from agentflow_app.core.pagination import Page, PageQuery
+from agentflow_app.core.serialization import dumps
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.schemas import (
     ApprovalOut,
@@ -70,7 +70,7 @@ async def execute(
 
 
 @router.post("/agents/{agent_id}/test", status_code=202)
-async def test(
+async def dry_run(
     agent_id: UUID,
     data: TestRequest,
     request: Request,
@@ -140,7 +140,7 @@ async def _lines(actor: Actor, execution_id: UUID, after: int) -> AsyncIterator[
     async for event in follow(actor, execution_id, after):
         seq = event.get("seq")
         head = f"id: {seq}\n" if seq is not None else ""
-        yield f"{head}event: {event['type']}\ndata: ".encode() + orjson.dumps(event) + b"\n\n"
+        yield f"{head}event: {event['type']}\ndata: ".encode() + dumps(event).encode() + b"\n\n"
 
 
 @live.get("/executions/{execution_id}/events", response_class=StreamingResponse)

@@ -16,7 +16,7 @@ from agentflow_app.core.clock import SystemClock, utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.events import execution_channel, publish
-from agentflow_app.core.settings import settings
+from agentflow_app.core.settings import Settings, settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
 from agentflow_app.executions.claims import Claim
@@ -62,9 +62,9 @@ class LiveEvents:
 class ExecutionRuntime:
     """One per worker process, on one event loop."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, config: Settings | None = None) -> None:
         self._owner = owner
-        self._config = settings()
+        self._config = config or settings()
         self._held: dict[UUID, Held] = {}
         self._poked = asyncio.Event()
         self._stopping = False

@@ -10,6 +10,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from agentflow_app.accounts.authentication import authenticate, credential
 from agentflow_app.core.errors import AppError, Unauthenticated
 from agentflow_app.core.ids import parse_id
+from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.stream import follow
@@ -53,7 +54,7 @@ async def _send_all(socket: WebSocket, actor: Actor, execution_id: UUID, after: 
     async for event in follow(actor, execution_id, after):
         # A reader that has stalled is let go instead of filling our memory.
         async with asyncio.timeout(SEND_SECONDS):
-            await socket.send_text(orjson.dumps(event).decode())
+            await socket.send_text(dumps(event))
 
 
 async def _until_gone(socket: WebSocket) -> None:

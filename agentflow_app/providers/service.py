@@ -27,7 +27,7 @@ def _operator_providers() -> dict[str, ProviderConfig]:
 
 @lru_cache(maxsize=1)
 def egress() -> GuardedEgress:
-    return GuardedEgress(allowed_private_hosts=settings().allowed_private_hosts)
+    return GuardedEgress(allowed_hosts=settings().allowed_private_hosts)
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +39,9 @@ async def close_models() -> None:
     if models.cache_info().currsize:
         await models().aclose()
         models.cache_clear()
-    egress.cache_clear()
+    if egress.cache_info().currsize:
+        await egress().aclose()
+        egress.cache_clear()
 
 
 def model_is_known(name: str) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-import orjson
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -16,6 +15,7 @@ from agentflow_app.agents.models import Agent
 from agentflow_app.agents.service import AgentService
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError, NotFound
+from agentflow_app.core.serialization import loads
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.inputs import NoSuchTrigger, trigger_node
 from agentflow_app.executions.schemas import ExecuteRequest, ExecutionOut
@@ -59,8 +59,8 @@ class Delivery:
         if not text.strip():
             return {}
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
+            return loads(self.body)
+        except ValueError:
             return {"text": text}
 
 

@@ -510,7 +510,7 @@ def _protect() -> None:
         f"id = {USER} OR EXISTS (SELECT 1 FROM org_memberships m"  # noqa: S608  # constants only
         f" WHERE m.user_id = users.id AND m.org_id = {TENANT})",
     )
-    grant(connection, "app", "users", "SELECT")
+    grant(connection, "app", "users", "SELECT (id, email, name, avatar_url, is_active, created_at)")
     open_to_system(connection, (*SYSTEM_POLICIES, "execution_steps", "idempotency_keys"))
     for table, privileges in SYSTEM_GRANTS.items():
         grant(connection, "system", table, privileges)
