@@ -53,6 +53,12 @@ class BrokenAnswerError(ModelError):
     code = "BROKEN_ANSWER"
 
 
+class AnswerCutError(ModelError):
+    """The answer reached the token limit before the data in it was whole."""
+
+    code = "ANSWER_CUT"
+
+
 class RefusedAnswerError(ModelError):
     """The model, or the provider's filter, declined to answer."""
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from engine.context import Context
 from engine.llm.catalog import price
-from engine.llm.errors import BrokenAnswerError, ModelError, ProviderUnavailableError, RefusedAnswerError
+from engine.llm.errors import (
+    AnswerCutError,
+    BrokenAnswerError,
+    ModelError,
+    ProviderUnavailableError,
+    RefusedAnswerError,
+)
 from engine.llm.translation import translated
 from engine.ports import ResolvedModel, Usage
 
@@ -83,6 +89,7 @@ class _Call:
         self._question = question
         self._model = model
         self._context = context
+        self._unpriced = False
 
     async def answer(self) -> Answer:
         messages = [self._request()]
@@ -101,26 +108,32 @@ class _Call:
 
     async def _respond(self, messages: "list[ModelMessage]") -> "ModelResponse":
         # What comes out of the SDKs is chained to requests that hold the key, so it is not kept as a cause.
+        from pydantic_ai.exceptions import AgentRunError
+
         try:
-            if self._question.shape is None:
+            # Anthropic's answers come as a stream in any case, and only the stream tells what it consumed
+            # before it broke off.
+            if self._question.shape is None or self._model.provider == "anthropic":
                 return await self._streamed(messages)
             return await self._whole(messages)
-        except ModelError:
-            raise
-        except Exception as error:
-            if not _of_provider(error):
-                raise
+        except AgentRunError as error:
             raise translated(error, self._model) from None
 
     async def _whole(self, messages: "list[ModelMessage]") -> "ModelResponse":
         from pydantic_ai.direct import model_request
 
-        response = await model_request(
-            self._model.model,
-            messages,
-            model_settings=self._settings(),
-            model_request_parameters=self._parameters(),
-        )
+        try:
+            response = await model_request(
+                self._model.model,
+                messages,
+                model_settings=self._settings(),
+                model_request_parameters=self._parameters(),
+            )
+        except (LookupError, ValueError) as error:
+            # The library reads some answers, such as one without choices, as if they were whole.
+            raise BrokenAnswerError(
+                f"{self._model.name} sent an answer that cannot be read: {error}", details=self._details()
+            ) from None
         self._spend(response.usage)
         return response
 
@@ -130,11 +143,14 @@ class _Call:
         stream: StreamedResponse | None = None
         try:
             async with model_request_stream(
-                self._model.model, messages, model_settings=self._settings()
+                self._model.model,
+                messages,
+                model_settings=self._settings(),
+                model_request_parameters=self._parameters(),
             ) as stream:
                 async for event in stream:
                     piece = _piece(event)
-                    if piece:
+                    if piece and self._question.shape is None:
                         await self._context.token(piece)
             response = stream.get()
         finally:
@@ -160,13 +176,24 @@ class _Call:
                 self._context.log("The answer was cut off at the token limit", level="warning")
             return Answer(text, None, self._model)
         try:
-            data = shape.check(calls[0].args_as_dict(raise_if_invalid=True) if calls else json.loads(text))
-        except (ValueError, AssertionError) as error:
+            given = calls[0].args_as_dict(raise_if_invalid=True) if calls else json.loads(text)
+        except (ValueError, AssertionError):
+            if response.finish_reason == "length":
+                raise AnswerCutError(
+                    f"{self._model.name} reached the token limit before its {shape.name} was whole: "
+                    "allow a longer answer",
+                    details=self._details(),
+                ) from None
+            raise BrokenAnswerError(
+                f"{self._model.name} did not answer with a {shape.name} in JSON", details=self._details()
+            ) from None
+        try:
+            return Answer(text, shape.check(given), self._model)
+        except ValueError as error:
             raise BrokenAnswerError(
                 f"{self._model.name} did not answer with a usable {shape.name}: {error}",
                 details=self._details(),
             ) from None
-        return Answer(text, data, self._model)
 
     def _request(self) -> "ModelMessage":
         from pydantic_ai.messages import ModelRequest, UserPromptPart
@@ -244,7 +271,8 @@ class _Call:
             cache_write_tokens=usage.cache_write_tokens,
         )
         cost = price(self._model.provider, self._model.name, counted)
-        if cost is None and counted.tokens:
+        if cost is None and counted.tokens and not self._unpriced:
+            self._unpriced = True
             self._context.log(
                 f"There is no price for {self._model.name}: this counts as free",
                 level="warning",
@@ -275,10 +303,3 @@ def _piece(event: Any) -> str:
     if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
         return event.delta.content_delta
     return ""
-
-
-def _of_provider(error: Exception) -> bool:
-    """Whether it comes from the provider or the way there, and not from a mistake of ours."""
-    from pydantic_ai.exceptions import AgentRunError
-
-    return isinstance(error, AgentRunError)

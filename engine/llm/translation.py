@@ -1,12 +1,13 @@
 """What a provider's SDK raises, as errors of the engine. No key ever stands in one."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from engine.errors import EngineError
 from engine.llm.catalog import KEY_NAMES, LABELS
 from engine.llm.errors import (
     BrokenAnswerError,
-    ModelError,
     ModelRequestError,
     ProviderAuthError,
     ProviderUnavailableError,
@@ -21,9 +22,13 @@ _KEY = re.compile(r"\b(?:sk|pk|key|api)[-_][\w*.-]{6,}|(?i:bearer\s+)\S+")
 _PASSING = frozenset({408, 409, 425})
 
 
-def translated(error: Exception, model: ResolvedModel) -> ModelError:
-    """The engine's error for what a call raised; what is not the provider's doing is raised again."""
+def translated(error: Exception, model: ResolvedModel) -> EngineError:
+    """The engine's error for what pydantic-ai raised in a call."""
     from pydantic_ai import exceptions as ai
+
+    refused = next((cause for cause in _causes(error) if isinstance(cause, EngineError)), None)
+    if refused is not None:
+        return refused
 
     who = LABELS.get(model.provider, model.provider)
     details: dict[str, Any] = {"provider": model.provider, "model": model.name}
@@ -46,6 +51,7 @@ def translated(error: Exception, model: ResolvedModel) -> ModelError:
     if isinstance(error, ai.ModelRequestTimeout | ai.ModelTimeoutError):
         return ProviderUnavailableError(f"{who} did not answer in time", details=details)
     if isinstance(error, ai.ModelConnectionError):
+        said = next((str(cause) for cause in reversed([*_causes(error)]) if str(cause)), said)
         return ProviderUnavailableError(f"The connection to {who} failed: {said}", details=details)
     if isinstance(error, ai.ModelHTTPError) and error.status_code < 500:
         if error.status_code not in _PASSING:
@@ -59,6 +65,14 @@ def translated(error: Exception, model: ResolvedModel) -> ModelError:
     return ProviderUnavailableError(
         f"{who} failed to answer: {said}", details=details, retry_after=retry_after
     )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What led to the error, the nearest first."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _said(error: Exception, model: ResolvedModel) -> str:
