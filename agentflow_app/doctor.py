@@ -43,8 +43,9 @@ Check = Callable[[Settings], Iterator[Finding]]
 
 def examine() -> list[Finding]:
     """Everything that can be seen from here; a check that breaks is a finding itself."""
-    config = _with_embedded(settings())
-    found: list[Finding] = []
+    config = settings()
+    found = list(_secrets(config))  # first: whoever reads them for use also mends their mode
+    config = _with_embedded(config)
     for check in (_programs, _data, _postgres, _redis, _frontend, _processes):
         try:
             found.extend(check(config))
@@ -91,9 +92,13 @@ def _data(config: Settings) -> Iterator[Finding]:
     yield Finding("data directory", writable, str(folder), "give this user the right to write there")
     free = shutil.disk_usage(folder).free
     yield Finding("disk", free > LATER_START_BYTES, f"{free / 1e9:.1f} GB free", "free some space")
-    if (secrets := folder / FILE_NAME).exists():
-        mode = stat.S_IMODE(secrets.stat().st_mode)
-        yield Finding("secrets", mode == 0o600, f"{secrets} has mode {mode:04o}", f"chmod 600 {secrets}")
+
+
+def _secrets(config: Settings) -> Iterator[Finding]:
+    path = config.data_dir.absolute() / FILE_NAME
+    if path.exists():
+        mode = stat.S_IMODE(path.stat().st_mode)
+        yield Finding("secrets", mode == 0o600, f"{path} has mode {mode:04o}", f"chmod 600 {path}")
 
 
 def _postgres(config: Settings) -> Iterator[Finding]:

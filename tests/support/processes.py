@@ -123,17 +123,22 @@ class Installation:
     def processes(self) -> dict[str, psutil.Process]:
         """What runs on this data directory, by role; PostgreSQL's own children are left out."""
         found: dict[str, psutil.Process] = {}
+        own = self._own_tree()
         for process in psutil.process_iter():
             try:
                 title = " ".join(process.cmdline()).strip()
-                if title.startswith("agentflow ") and process.environ().get("AGENTFLOW_DATA_DIR") == str(
-                    self.data_dir
-                ):
-                    found[title.removeprefix("agentflow ")] = process
-                elif str(self.data_dir) in title and "redis-server" in title:
-                    found["redis"] = process
-                elif title.endswith(f"-D {self.data_dir}/postgres"):
-                    found["postgres"] = process
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
+            if title.startswith("agentflow ") and process.pid in own:
+                found[title.removeprefix("agentflow ")] = process
+            elif str(self.data_dir) in title and "redis-server" in title:
+                found["redis"] = process
+            elif title.endswith(f"-D {self.data_dir}/postgres"):
+                found["postgres"] = process
         return found
+
+    def _own_tree(self) -> set[int]:
+        if self.process is None or self.process.poll() is not None:
+            return set()
+        root = psutil.Process(self.process.pid)
+        return {root.pid, *(child.pid for child in root.children(recursive=True))}
