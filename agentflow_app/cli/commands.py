@@ -81,6 +81,14 @@ def doctor() -> None:
 
 
 @app.command()
+def health() -> None:
+    """Exit 0 while the process of this container does its work: the image's health check."""
+    from agentflow_app.health import is_healthy
+
+    raise typer.Exit(0 if is_healthy() else 1)
+
+
+@app.command()
 def run(
     file: DefinitionFile,
     data: Annotated[str, typer.Option(help="What the trigger brings, JSON")] = "{}",

@@ -53,7 +53,8 @@ def _files() -> Iterator[Path]:
     yield PROJECT / "rxconfig.py"
     for tree in _TREES:
         for path in sorted((PROJECT / tree).rglob("*")):
-            if path.is_file() and not any(part in _IGNORED for part in path.parts) and path.suffix != ".pyc":
+            parts = path.relative_to(PROJECT).parts
+            if path.is_file() and not any(part in _IGNORED for part in parts):
                 yield path
 
 
