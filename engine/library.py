@@ -8,9 +8,11 @@ from uuid6 import uuid7
 
 from engine.context import TriggerInput
 from engine.definition import Definition
+from engine.egress import GuardedEgress
 from engine.events import Event
-from engine.memory import MemoryEvents, MemoryJournal, NoModels, OnEvent, SystemClock
-from engine.outcome import Ended, Parked
+from engine.llm.router import ModelRouter
+from engine.memory import MemoryEvents, MemoryJournal, OnEvent, SystemClock
+from engine.outcome import Ended, Outcome, Parked
 from engine.ports import Clock, Egress, Models, Ports, StepState, WaitingFor
 from engine.runner import Runner
 from engine.settings import DryRun, RunSettings
@@ -42,37 +44,35 @@ async def run(
 ) -> RunResult:
     """Runs a definition to its end, or until it waits for somebody; delays are slept through.
 
-    `data` is what `{{ trigger.data }}` is. `on_event` gets each event as it happens, tokens included.
+    `data` is what `{{ trigger.data }}` is. `on_event` gets each event as it happens, tokens included. Without
+    `models` the keyless `demo` model answers, without `egress` only public addresses are reached.
     """
     if not isinstance(definition, Definition):
         definition = Definition.model_validate(definition)
     execution_id = str(uuid7())
     clock = clock or SystemClock()
     journal = MemoryJournal(execution_id, clock=clock, on_event=on_event)
+    own_egress = GuardedEgress()
+    own_models = ModelRouter(egress=own_egress)
     ports = Ports(
         journal=journal,
         events=MemoryEvents(execution_id, clock, on_event),
-        models=models or NoModels(),
-        egress=egress or _default_egress(),
+        models=models or own_models,
+        egress=egress or own_egress,
         clock=clock,
     )
-    trigger = TriggerInput(triggered_by, data=data)
-    elapsed = 0.0
-    while True:
-        runner = Runner(
+    try:
+        outcome = await _until_settled(
             definition,
             ports,
-            execution_id=execution_id,
-            trigger=trigger,
-            settings=_with_elapsed(settings, elapsed),
-            dry_run=dry_run,
+            execution_id,
+            TriggerInput(triggered_by, data=data),
+            settings or RunSettings(),
+            dry_run,
         )
-        outcome = await runner.run()
-        elapsed = runner.elapsed_seconds
-        if isinstance(outcome, Parked) and outcome.waiting_for.kind == "timer" and outcome.waiting_for.until:
-            await clock.sleep(max(0.0, (outcome.waiting_for.until - clock.now()).total_seconds()))
-            continue
-        break
+    finally:
+        await own_models.aclose()
+        await own_egress.aclose()
     end = outcome.end if isinstance(outcome, Ended) else None
     return RunResult(
         status=end.status if end is not None else "waiting",
@@ -84,11 +84,29 @@ async def run(
     )
 
 
-def _default_egress() -> Egress:
-    from engine.egress import GuardedEgress
-
-    return GuardedEgress()
-
-
-def _with_elapsed(settings: RunSettings | None, elapsed: float) -> RunSettings:
-    return replace(settings or RunSettings(), elapsed_seconds=elapsed)
+async def _until_settled(
+    definition: Definition,
+    ports: Ports,
+    execution_id: str,
+    trigger: TriggerInput,
+    settings: RunSettings,
+    dry_run: DryRun | None,
+) -> Outcome:
+    """Runs again after each timer, as a host would."""
+    elapsed = 0.0
+    while True:
+        runner = Runner(
+            definition,
+            ports,
+            execution_id=execution_id,
+            trigger=trigger,
+            settings=replace(settings, elapsed_seconds=elapsed),
+            dry_run=dry_run,
+        )
+        outcome = await runner.run()
+        elapsed = runner.elapsed_seconds
+        if not isinstance(outcome, Parked) or outcome.waiting_for.kind != "timer":
+            return outcome
+        until = outcome.waiting_for.until
+        assert until is not None
+        await ports.clock.sleep(max(0.0, (until - ports.clock.now()).total_seconds()))
