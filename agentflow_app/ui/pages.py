@@ -21,7 +21,7 @@ from agentflow_app.ui.missing_page import missing_page
 
 # Someone who was never here before is shown the sign-up page at once, before anything is fetched.
 FIRST_DOOR: Final = """
-if (location.pathname === "/" && !localStorage.getItem("agentflow.known")) location.replace("/signup");
+if (location.pathname === "/" && !localStorage.getItem("agentflow.known")) location.replace("/signup/");
 """
 
 

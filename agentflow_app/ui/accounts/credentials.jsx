@@ -11,6 +11,20 @@ function destination() {
   return /^\/(?![\\/])/.test(next) ? next : "/";
 }
 
+/** What the browser itself can tell about the fields: name → what to do. */
+function unfilled(form) {
+  const found = {};
+  for (const field of form.elements) {
+    if (!field.name || field.validity.valid) continue;
+    if (field.validity.valueMissing) found[field.name] = "Fill this in.";
+    else if (field.validity.tooShort) found[field.name] = `Use at least ${field.minLength} characters.`;
+    else found[field.name] = field.type === "email" ? "Enter an e-mail address." : field.validationMessage;
+  }
+  return found;
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** Sends the credentials past the page's state, so that a password never enters it. */
 export function CredentialsForm({ path, children, className }) {
   const form = useRef(null);
@@ -27,6 +41,11 @@ export function CredentialsForm({ path, children, className }) {
   const submit = async (event) => {
     event.preventDefault();
     if (state.busy) return;
+    const missing = unfilled(form.current);
+    if (Object.keys(missing).length) {
+      fail(missing, "");
+      return;
+    }
     setState({ busy: true, errors: {}, message: "" });
     try {
       const response = await fetch(path, {
@@ -64,7 +83,7 @@ export function FieldNote({ name, help }) {
       role: error ? "alert" : undefined,
       className: `mt-1 min-h-4 text-sm ${error ? "text-red-11" : "text-gray-11"}`,
     },
-    error ?? help,
+    error ? sentence(error) : help,
   );
 }
 

@@ -66,6 +66,7 @@ def sign_up_page() -> rx.Component:
                 "At least 8 characters.",
                 type="password",
                 auto_complete="new-password",
+                min_length=8,
             ),
             _field("org_name", "Organization", "You can invite others to it.", auto_complete="organization"),
         ],

@@ -20,7 +20,7 @@ def _approval(item: ApprovalRow) -> rx.Component:
             on_change=lambda text: Approvals.set_comment(item.step_id, text),
             placeholder="Comment (optional)",
             max_length=2000,
-            class_name=f"{INPUT} flex-1 min-w-40",
+            class_name=f"{INPUT} flex-1 min-w-full sm:min-w-40",
             custom_attrs={"aria-label": "Comment"},
         ),
         button(

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from agentflow_app.ui.builder.widgets import widget
-from agentflow_app.ui.canvas.binding import act, act_with, store
+from agentflow_app.ui.canvas.binding import act, act_with, on_tick, store
 from agentflow_app.ui.canvas.node import node_tile
 from agentflow_app.ui.components.button import icon_button
 from agentflow_app.ui.components.field import INPUT
@@ -97,7 +97,7 @@ def _behaviour(node: Any) -> rx.Component:
                 rx.el.input(
                     type="checkbox",
                     checked=node["disabled"].to(bool),
-                    on_change=act_with("setOption", "target.checked", node_id, "disabled"),
+                    custom_attrs=on_tick("setOption", node_id, "disabled"),
                     class_name="w-4 h-4 accent-[var(--accent-9)]",
                 ),
                 "Skip this node",
@@ -108,17 +108,17 @@ def _behaviour(node: Any) -> rx.Component:
                 rx.el.select(
                     *[rx.el.option(text, value=key) for key, text in _ERRORS],
                     value=node["on_error"].to(str),
-                    on_change=act_with("setOption", "target.value", node_id, "on_error"),
+                    on_change=act_with("setOption", node_id, "on_error"),
                     class_name=INPUT,
                 ),
                 class_name="flex flex-col gap-1",
             ),
             rx.el.div(
-                number("Retries", "retries", act_with("setRetries", "target.value", node_id), "3"),
+                number("Retries", "retries", act_with("setRetries", node_id), "3"),
                 number(
                     "Timeout, seconds",
                     "timeout",
-                    act_with("setNumberOption", "target.value", node_id, "timeout_seconds"),
+                    act_with("setNumberOption", node_id, "timeout_seconds"),
                     "none",
                 ),
                 class_name="grid grid-cols-2 gap-2",
@@ -169,7 +169,7 @@ def inspector() -> rx.Component:
                     rx.el.input(
                         id="node-label",
                         value=node["label"].to(str),
-                        on_change=act_with("rename", "target.value", node["id"]),
+                        on_change=act_with("rename", node["id"]),
                         class_name=INPUT,
                         auto_complete="off",
                     ),

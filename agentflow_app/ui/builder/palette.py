@@ -22,15 +22,16 @@ def _kind(kind: Any) -> rx.Component:
             node_tile(kind["type"].to(str), kind["icon"].to(str)),
             rx.el.span(
                 rx.el.span(kind["label"].to(str), class_name="block text-base text-gray-12 truncate"),
-                rx.el.span(kind["help"].to(str), class_name="block text-xs text-gray-11 line-clamp-2"),
+                rx.el.span(kind["help"].to(str), class_name="block text-xs text-gray-11 truncate"),
                 class_name="min-w-0",
             ),
             type="button",
+            title=kind["help"].to(str),
             draggable=True,
             on_click=act("place", name),
             custom_attrs={"onDragStart": start},
             class_name=(
-                "flex items-start gap-2.5 w-full p-2 rounded-md text-left cursor-grab hover:bg-gray-a3 "
+                "flex items-center gap-2.5 w-full px-2 py-1.5 rounded-md text-left cursor-grab hover:bg-gray-a3 "
                 "active:cursor-grabbing"
             ),
         )
@@ -58,7 +59,7 @@ def palette() -> rx.Component:
                     type="search",
                     value=store("query", str),
                     placeholder="Search nodes  /",
-                    on_change=act_with("search", "target.value"),
+                    on_change=act_with("search"),
                     class_name=INPUT,
                     custom_attrs={"aria-label": "Search nodes"},
                 ),

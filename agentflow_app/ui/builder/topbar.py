@@ -33,6 +33,7 @@ def _saved_state() -> rx.Component:
             rx.fragment(),
         ),
         role="status",
+        class_name="flex items-center",
         data_saved=saved,
     )
 
@@ -95,7 +96,7 @@ def _name() -> rx.Component:
         read_only=~Shell.can_write,
         max_length=255,
         class_name=(
-            "h-7 px-1.5 -ml-1.5 min-w-0 w-56 rounded-md bg-transparent text-md font-semibold text-gray-12 truncate "
+            "h-7 px-1.5 -ml-1.5 min-w-24 max-w-80 [field-sizing:content] rounded-md bg-transparent text-md font-semibold text-gray-12 truncate "
             "hover:bg-gray-a3 focus:bg-transparent"
         ),
         custom_attrs={"aria-label": "Name of the agent"},

@@ -5,7 +5,7 @@ from typing import Any
 
 import reflex as rx
 
-from agentflow_app.ui.canvas.binding import act, act_with
+from agentflow_app.ui.canvas.binding import act, act_with, on_tick
 from agentflow_app.ui.components.button import icon_button
 from agentflow_app.ui.components.field import INPUT, TEXTAREA
 from agentflow_app.ui.components.icon import icon
@@ -34,7 +34,7 @@ def _line(action: str, *, kind: str = "text", mono: bool = False) -> Callable[[F
         return rx.el.input(
             value=field["text"].to(str),
             type=kind,
-            on_change=act_with(action, "target.value", node_id, field["name"]),
+            on_change=act_with(action, node_id, field["name"]),
             class_name=f"{INPUT} {_MONO if mono else ''}",
             auto_complete="off",
             **_attributes(field),
@@ -48,7 +48,7 @@ def _area(action: str, *, rows: int, mono: bool) -> Callable[[Field, Any], rx.Co
         return rx.el.textarea(
             value=field["text"].to(str),
             rows=rows,
-            on_change=act_with(action, "target.value", node_id, field["name"]),
+            on_change=act_with(action, node_id, field["name"]),
             class_name=f"{TEXTAREA} {_MONO if mono else ''}",
             **_attributes(field),
         )
@@ -60,7 +60,7 @@ def _select(field: Field, node_id: Any) -> rx.Component:
     return rx.el.select(
         rx.foreach(field["options"].to(list[str]), lambda option: rx.el.option(option, value=option)),
         value=field["text"].to(str),
-        on_change=act_with("setText", "target.value", node_id, field["name"]),
+        on_change=act_with("setText", node_id, field["name"]),
         id="field-" + field["name"].to(str),
         class_name=INPUT,
     )
@@ -70,7 +70,7 @@ def _switch(field: Field, node_id: Any) -> rx.Component:
     return rx.el.input(
         type="checkbox",
         checked=field["checked"].to(bool),
-        on_change=act_with("setChecked", "target.checked", node_id, field["name"]),
+        custom_attrs=on_tick("setChecked", node_id, field["name"]),
         id="field-" + field["name"].to(str),
         class_name="w-4 h-4 accent-[var(--accent-9)]",
     )
@@ -83,7 +83,7 @@ def _items(field: Field, node_id: Any) -> rx.Component:
         return rx.el.div(
             rx.el.input(
                 value=text,
-                on_change=act_with("setItem", "target.value", node_id, name, index),
+                on_change=act_with("setItem", node_id, name, index),
                 class_name=INPUT,
                 auto_complete="off",
                 custom_attrs={"aria-label": field["title"].to(str)},
@@ -108,7 +108,7 @@ def _pairs(field: Field, node_id: Any) -> rx.Component:
         return rx.el.div(
             rx.el.input(
                 default_value=key,
-                on_blur=act_with("setKey", "target.value", node_id, name, index),
+                on_blur=act_with("setKey", node_id, name, index),
                 class_name=f"{INPUT} {_MONO} basis-2/5",
                 auto_complete="off",
                 key=key,
@@ -116,7 +116,7 @@ def _pairs(field: Field, node_id: Any) -> rx.Component:
             ),
             rx.el.input(
                 value=value,
-                on_change=act_with("setPair", "target.value", node_id, name, index),
+                on_change=act_with("setPair", node_id, name, index),
                 class_name=f"{INPUT} {_MONO}",
                 auto_complete="off",
                 custom_attrs={"aria-label": "Value"},
@@ -146,7 +146,7 @@ def _add(label: str, on_click: Any) -> rx.Component:
 def _model(field: Field, node_id: Any) -> rx.Component:
     return rx.el.input(
         value=field["text"].to(str),
-        on_change=act_with("setText", "target.value", node_id, field["name"]),
+        on_change=act_with("setText", node_id, field["name"]),
         class_name=f"{INPUT} {_MONO}",
         list="known-models",
         auto_complete="off",

@@ -33,23 +33,26 @@ def store(name: Slice, kind: Any = dict[str, Any]) -> Any:
     ).to(kind)
 
 
-def _reference(name: str) -> VarData:
-    return VarData(imports={STORE: [rx.ImportVar("builder")]})
+_BUILDER = VarData(imports={STORE: [rx.ImportVar("builder")]})
 
 
 def act(name: str, *arguments: Any) -> FunctionVar[Any]:
     """An event handler that calls the store's `name` with `arguments`, whatever the event is."""
+    return _call("()", name, *arguments)
+
+
+def act_with(name: str, *arguments: Any) -> FunctionVar[Any]:
+    """The same for an input: what was typed comes after `arguments`."""
+    return _call("(value)", name, *arguments, rx.Var("value"))
+
+
+def on_tick(name: str, *arguments: Any) -> dict[str, FunctionVar[Any]]:
+    """Attributes that make a checkbox call the store's `name` with whether it is ticked after `arguments`."""
+    return {"onChange": _call("(event)", name, *arguments, rx.Var("event.target.checked"))}
+
+
+def _call(parameters: str, name: str, *arguments: Any) -> FunctionVar[Any]:
     rendered = [rx.Var.create(argument) for argument in arguments]
-    data = VarData.merge(_reference(name), *(argument._get_all_var_data() for argument in rendered))
+    data = VarData.merge(_BUILDER, *(argument._get_all_var_data() for argument in rendered))
     call = ", ".join(str(argument) for argument in rendered)
-    return FunctionStringVar.create(f"(() => builder.{name}({call}))", _var_data=data)
-
-
-def act_with(
-    name: str, value: Literal["target.value", "target.checked"], *arguments: Any
-) -> FunctionVar[Any]:
-    """The same for an input: what was typed or ticked comes after `arguments`."""
-    rendered = [rx.Var.create(argument) for argument in arguments]
-    data = VarData.merge(_reference(name), *(argument._get_all_var_data() for argument in rendered))
-    call = ", ".join([*(str(argument) for argument in rendered), f"event.{value}"])
-    return FunctionStringVar.create(f"((event) => builder.{name}({call}))", _var_data=data)
+    return FunctionStringVar.create(f"({parameters} => builder.{name}({call}))", _var_data=data)

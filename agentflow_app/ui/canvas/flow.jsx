@@ -16,7 +16,7 @@ import { builder, graphOf, useBuilder } from "./store";
 
 export const DRAG_TYPE = "application/agentflow-node";
 
-const FIT = { padding: 0.2, maxZoom: 1 };
+const FIT = { padding: 0.12, maxZoom: 1, minZoom: 0.4 };
 const DONE = new Set(["completed", "failed"]);
 
 const TOOL =
@@ -133,6 +133,33 @@ function useShortcuts() {
   }, []);
 }
 
+/** Keeps the graph in view when its pane changes size, until someone has chosen a view of their own. */
+function useRefit(pane, flow) {
+  const own = useRef(false);
+  useEffect(() => {
+    let timer = null;
+    const observer = new ResizeObserver(() => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (!own.current) flow.fitView({ ...FIT, duration: 150 });
+      }, 60);
+    });
+    if (pane.current) observer.observe(pane.current);
+    return () => {
+      clearTimeout(timer);
+      observer.disconnect();
+    };
+  }, [flow, pane]);
+  // Moves without an event are our own.
+  const onMoveStart = useCallback((event) => {
+    if (event) own.current = true;
+  }, []);
+  const refit = useCallback(() => {
+    own.current = false;
+  }, []);
+  return [onMoveStart, refit];
+}
+
 function useLeaving() {
   useEffect(() => {
     const onLeave = (event) => {
@@ -147,7 +174,7 @@ function useLeaving() {
   }, []);
 }
 
-function Editor({ draft, ack, problems, statuses, node, onSave }) {
+function Editor({ draft, ack, problems, statuses, node, colorMode, onSave }) {
   const flow = useReactFlow();
   const definition = useBuilder("definition");
   const selected = useBuilder("selected");
@@ -161,6 +188,8 @@ function Editor({ draft, ack, problems, statuses, node, onSave }) {
     () => edges.map((edge) => ({ ...edge, className: edgeClass(edge, statuses), data: { readOnly } })),
     [edges, statuses, readOnly],
   );
+  const pane = useRef(null);
+  const [onMoveStart, refit] = useRefit(pane, flow);
   useShortcuts();
   useLeaving();
 
@@ -172,7 +201,8 @@ function Editor({ draft, ack, problems, statuses, node, onSave }) {
   useEffect(() => {
     if (!draft.agent_id) return;
     builder.load(draft);
-    requestAnimationFrame(() => setTimeout(() => flow.fitView(FIT), 50));
+    refit();
+    setTimeout(() => flow.fitView(FIT), 60);
     // A draft is loaded once per `key`; its other fields never change without it.
   }, [draft.key]);
   useEffect(() => {
@@ -213,9 +243,12 @@ function Editor({ draft, ack, problems, statuses, node, onSave }) {
       edges: painted,
       nodeTypes,
       edgeTypes: EDGE_TYPES,
+      colorMode,
       onNodesChange,
       onEdgesChange,
       onSelectionChange,
+      onMoveStart,
+      ref: pane,
       onConnect: builder.connect,
       onDrop,
       onDragOver: (event) => event.preventDefault(),
@@ -245,12 +278,14 @@ export function FlowEditor(props) {
   return h(ReactFlowProvider, null, h(Editor, props));
 }
 
-function Viewer({ definition, statuses, node, selected, onSelect }) {
+function Viewer({ definition, statuses, node, selected, colorMode, onSelect }) {
   const flow = useReactFlow();
   const nodeTypes = useMemo(() => ({ agent: node }), [node]);
   const graph = useMemo(() => graphOf({ nodes: [], edges: [], ...definition }, []), [definition]);
   const chosen = useMemo(() => (selected ? [selected] : []), [selected]);
   const none = useRef([]);
+  const pane = useRef(null);
+  const [onMoveStart] = useRefit(pane, flow);
   const [nodes, setNodes, edges] = useFollowed(graph, chosen, none.current);
   const painted = useMemo(
     () => edges.map((edge) => ({ ...edge, className: edgeClass(edge, statuses), data: { readOnly: true } })),
@@ -267,7 +302,10 @@ function Viewer({ definition, statuses, node, selected, onSelect }) {
       edges: painted,
       nodeTypes,
       edgeTypes: EDGE_TYPES,
+      colorMode,
       onNodesChange: (changes) => setNodes((current) => applyNodeChanges(changes, current)),
+      ref: pane,
+      onMoveStart,
       onNodeClick: (_, clicked) => onSelect(clicked.id),
       nodesDraggable: false,
       nodesConnectable: false,

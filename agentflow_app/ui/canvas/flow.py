@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import reflex as rx
+from reflex.style import resolved_color_mode
 
 from agentflow_app.ui.canvas.binding import FLOW
 from agentflow_app.ui.canvas.node import node_card
@@ -26,11 +27,15 @@ class _Flow(rx.NoSSRComponent):
     catalog: rx.Var[list[dict[str, Any]]]
     node: rx.Var[Any]
     statuses: rx.Var[dict[str, Any]]
+    # React Flow names its own scheme with a class that would else bring back Radix' light colours.
+    color_mode: rx.Var[str]
 
     @classmethod
     def create(cls, *children: Any, **props: Any) -> rx.Component:
         # One component for all nodes, by reference: made anew per render it would remount every node.
-        return super().create(*children, catalog=catalog(), node=node_card._as_var(), **props)
+        return super().create(
+            *children, catalog=catalog(), node=node_card._as_var(), color_mode=resolved_color_mode, **props
+        )
 
     def add_imports(self) -> dict[str, Any]:
         return {"": ["@xyflow/react/dist/style.css"]}

@@ -122,9 +122,9 @@ def node_card(id: rx.Var[str], data: rx.Var[dict[str, Any]]) -> rx.Component:  #
         ),
         rx.cond(
             data["summary"].to(str),
-            rx.el.p(
-                data["summary"].to(str),
-                class_name="px-3 pb-2.5 -mt-0.5 text-xs text-gray-11 line-clamp-2 break-words",
+            rx.el.div(
+                rx.el.p(data["summary"].to(str), class_name="text-xs text-gray-11 line-clamp-2 break-words"),
+                class_name="px-3 pb-2.5 -mt-0.5",
             ),
         ),
         rx.el.div(

@@ -9,6 +9,7 @@ const SAVE_AFTER_MS = 600;
 const ANSWER_WITHIN_MS = 10000;
 const HISTORY = 200;
 const GRID = 20;
+const GROUPS = ["trigger", "ai", "action", "logic", "human"];
 const EMPTY = { schema_version: 1, nodes: [], edges: [], notes: [], groups: [] };
 
 const blank = () => ({
@@ -270,7 +271,7 @@ export const builder = {
   attach(instance) {
     flow = instance;
   },
-  fit: () => flow?.fitView({ padding: 0.2, maxZoom: 1, duration: 200 }),
+  fit: () => flow?.fitView({ padding: 0.12, maxZoom: 1, duration: 200 }),
   reveal(id) {
     if (!state.definition.nodes.some((node) => node.id === id)) return;
     builder.select([id]);
@@ -485,14 +486,14 @@ export const builder = {
 
 function paletteOf() {
   const needle = state.query.trim().toLowerCase();
-  const groups = new Map();
+  const groups = new Map(GROUPS.map((type) => [type, { type, kinds: [] }]));
   for (const kind of catalog.values()) {
     const text = `${kind.label} ${kind.help} ${kind.type} ${kind.subtype}`.toLowerCase();
     if (needle && !text.includes(needle)) continue;
     if (!groups.has(kind.type)) groups.set(kind.type, { type: kind.type, kinds: [] });
     groups.get(kind.type).kinds.push(kind);
   }
-  return [...groups.values()];
+  return [...groups.values()].filter((group) => group.kinds.length);
 }
 
 function inspectorOf() {

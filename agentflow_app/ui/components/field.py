@@ -4,7 +4,10 @@ from typing import Any
 
 import reflex as rx
 
-INPUT = "af-field w-full h-8 px-2.5 rounded-md text-base text-gray-12 disabled:opacity-60 disabled:cursor-not-allowed"
+_CONTROL = (
+    "af-field h-8 px-2.5 rounded-md text-base text-gray-12 disabled:opacity-60 disabled:cursor-not-allowed"
+)
+INPUT = f"{_CONTROL} w-full"
 TEXTAREA = "af-field af-scroll w-full min-h-16 px-2.5 py-1.5 rounded-md text-base text-gray-12 resize-y"
 
 
@@ -65,7 +68,7 @@ def search_input(value: rx.Var[str], on_change: Any, *, label: str) -> rx.Compon
             on_change=on_change,
             placeholder=label,
             type="search",
-            class_name=f"{INPUT} max-w-64",
+            class_name=f"{_CONTROL} w-full sm:w-64",
             custom_attrs={"aria-label": label},
         ),
         debounce_timeout=250,
@@ -78,6 +81,6 @@ def select(value: rx.Var[str], options: list[tuple[str, str]], on_change: Any, *
         *[rx.el.option(text, value=key) for key, text in options],
         value=value,
         on_change=on_change,
-        class_name=f"{INPUT} w-auto pr-6",
+        class_name=_CONTROL,
         custom_attrs={"aria-label": label},
     )

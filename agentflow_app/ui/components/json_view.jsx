@@ -56,22 +56,26 @@ function Branch({ name, value, depth }) {
 export function JsonView({ value, label }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
-    await navigator.clipboard.writeText(JSON.stringify(value, null, 2));
+    await navigator.clipboard.writeText(plain ? shown : JSON.stringify(value, null, 2));
     setCopied(true);
     setTimeout(() => setCopied(false), 1500);
   };
+  const plain = value === null || typeof value !== "object";
+  const shown = typeof value === "string" ? value : JSON.stringify(value);
   return h(
     "div",
     { className: "group/json relative rounded-md border border-gray-a4 bg-gray-a2" },
     h(
       "div",
       {
-        className: "af-scroll overflow-auto max-h-96 py-2 pl-5 pr-3 font-mono text-sm text-gray-12",
+        className: `af-scroll overflow-auto max-h-96 py-2 pr-3 text-gray-12 ${
+          plain ? "pl-3 text-base whitespace-pre-wrap break-words" : "pl-5 font-mono text-sm"
+        }`,
         tabIndex: 0,
         role: "region",
         "aria-label": label,
       },
-      h(Branch, { value, depth: 0 }),
+      plain ? shown : h(Branch, { value, depth: 0 }),
     ),
     h(
       "button",

@@ -4,6 +4,8 @@ from typing import Any
 
 import reflex as rx
 
+from agentflow_app.ui.components.button import button
+
 _CELL = "px-4 h-11 align-middle"
 
 
@@ -16,7 +18,7 @@ def table(columns: list[tuple[str, str]], *rows: Any, label: str) -> rx.Componen
                     rx.el.th(
                         heading or rx.el.span("Actions", class_name="sr-only"),
                         scope="col",
-                        class_name=f"px-4 h-9 text-left text-sm font-medium text-gray-11 {classes}",
+                        class_name=f"px-4 h-9 text-left whitespace-nowrap text-sm font-medium text-gray-11 {classes}",
                     )
                     for heading, classes in columns
                 ]
@@ -44,8 +46,6 @@ WIDE = "hidden md:table-cell"
 
 def pager(has_more: rx.Var[bool], on_more: Any, loading: rx.Var[bool]) -> rx.Component:
     """Loads the next page below the last; nothing where there is none."""
-    from agentflow_app.ui.components.button import button
-
     return rx.cond(
         has_more,
         rx.el.div(

@@ -109,6 +109,11 @@ class Live(PageState, rx.State):
             self.statuses, self.steps = statuses, rows
             if feed.status and feed.status != self.run.status and not feed.ended:
                 self.run.status = feed.status
+                if feed.status == "waiting":
+                    # What it waits for, and what is to be decided, is in the record.
+                    async with self._transaction() as (tx, actor):
+                        await self._open(tx, actor, id_of(execution_id))
+                    return True
             shown = feed.step(self.detail.id)
             if shown and shown.status != self.detail.status:
                 before = self.detail.input

@@ -82,6 +82,10 @@ def _titled(title: str, body: rx.Component) -> rx.Component:
     )
 
 
+def _not_begun() -> rx.Component:
+    return rx.el.p("It waits for a worker to begin.", class_name="p-4 text-base text-gray-11", role="status")
+
+
 def _loading() -> rx.Component:
     return rx.el.div(
         skeleton("h-7 w-64"),
@@ -109,7 +113,7 @@ def run_page() -> rx.Component:
         ),
         _graph(),
         rx.el.div(
-            _titled("Steps", waterfall()),
+            _titled("Steps", rx.cond(Live.steps.length() > 0, waterfall(), _not_begun())),  # type: ignore[attr-defined]
             card(step_panel(), class_name="min-w-0 overflow-hidden"),
             class_name="grid lg:grid-cols-2 gap-4 mt-4 items-start",
         ),

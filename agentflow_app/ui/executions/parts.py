@@ -6,7 +6,7 @@ import reflex as rx
 
 from agentflow_app.ui.components.button import button
 from agentflow_app.ui.components.icon import icon
-from agentflow_app.ui.components.json_view import code_block, json_view
+from agentflow_app.ui.components.json_view import json_view
 from agentflow_app.ui.components.states import empty_state
 from agentflow_app.ui.components.status import demo_badge, status_badge, status_icon
 from agentflow_app.ui.executions.live import Live
@@ -95,7 +95,7 @@ def decision() -> rx.Component:
                         value=Live.comment,
                         on_change=Live.set_comment,
                         placeholder="Comment (optional)",
-                        class_name="af-field flex-1 min-w-40 h-8 px-2.5 rounded-md text-base",
+                        class_name="af-field flex-1 min-w-full sm:min-w-40 h-8 px-2.5 rounded-md text-base",
                         custom_attrs={"aria-label": "Comment"},
                     ),
                     button("Approve", kind="primary", icon_name="check", on_click=Live.decide("approved")),
@@ -132,7 +132,7 @@ def step_panel() -> rx.Component:
                     role="alert",
                 ),
             ),
-            rx.cond(step.text, _block("Result", code_block(step.text, label="Result"))),
+            rx.cond(step.text, _block("Result", json_view(value=step.text, label="Result"))),
             rx.el.div(
                 rx.cond(
                     step.has_output,

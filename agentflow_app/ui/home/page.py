@@ -19,9 +19,7 @@ def _welcome() -> rx.Component:
         sample.id != "",
         card(
             rx.el.div(
-                rx.el.h2(
-                    "Your first agent has already run", class_name="text-lg font-semibold text-gray-12"
-                ),
+                rx.el.h2("Your first agent has already run", class_name="text-lg font-semibold text-gray-12"),
                 rx.el.p(
                     rx.el.span(sample.name, class_name="font-medium text-gray-12"),
                     " ",
