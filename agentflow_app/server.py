@@ -35,6 +35,7 @@ def serve(config: Settings) -> None:
         "__REFLEX_SKIP_COMPILE": "true",
         "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
         "REFLEX_ENV_MODE": "prod",
+        "REFLEX_BACKEND_ONLY": "true",
         "REFLEX_TELEMETRY_ENABLED": "false",
     }
     os.chdir(sources.PROJECT)
