@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ PROVIDERS = ("anthropic", "openai", demo.NAME)
 """In the order in which `default` looks for a key."""
 LABELS = {"anthropic": "Anthropic", "openai": "OpenAI", demo.NAME: "Demo"}
 KEY_NAMES = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
-DEFAULT_MODELS = {"anthropic": "claude-sonnet-4-5", "openai": "gpt-4.1-mini", demo.NAME: demo.NAME}
+DEFAULT_MODELS = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-5.4-mini", demo.NAME: demo.NAME}
 
 _FAMILIES = (
     ("anthropic", re.compile(r"claude-")),
@@ -30,6 +31,20 @@ _NOT_FOR_CHAT = re.compile(
     r"|instruct|computer-use|deep-research|cyber|rosalind|oss-|:extended|preview|gpt-3\.5|gpt-4-|gpt-4$|\d{4}-\d{2}-\d{2}"
     r"|claude-(?:2|3|v1)|o1-"
 )
+# What the providers have announced; the model is refused from this day on.
+_RETIREMENTS = {
+    name: date.fromisoformat(day)
+    for day, names in {
+        "2026-01-05": "chatgpt-4o-latest codex-mini",
+        "2026-06-15": "claude-opus-4-0 claude-sonnet-4-0",
+        "2026-10-23": "gpt-4.1-nano o4-mini o3-mini o1",
+        "2026-11-30": "claude-sonnet-4-5",
+        "2026-12-11": "gpt-5 gpt-5-mini gpt-5-nano o3",
+        "2027-01-14": "gpt-4.1 gpt-4.1-mini gpt-4o gpt-4o-mini",
+        "2027-04-01": "gpt-5.4-nano gpt-5.1",
+    }.items()
+    for name in names.split()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,11 @@ def provider_of(name: str) -> str | None:
 def known(name: str) -> bool:
     """Whether a definition may name it, without regard to keys."""
     return name.strip() == DEFAULT or provider_of(name) is not None
+
+
+def retirement(name: str) -> date | None:
+    """The day on which the provider switches the model off, if it has said so."""
+    return _RETIREMENTS.get(split(name)[1])
 
 
 def listed() -> list[ModelInfo]:
@@ -109,17 +129,18 @@ def price(provider: str, model: str, usage: Usage) -> Decimal | None:
 
 
 def _for_chat(model: "PricedModel") -> bool:
-    return not model.deprecated and not _NOT_FOR_CHAT.search(model.id)
+    last_day = retirement(model.id)
+    retired = last_day is not None and last_day <= datetime.now(UTC).date()
+    return not (retired or model.deprecated or _NOT_FOR_CHAT.search(model.id))
 
 
 def _model_info(provider: str, model: "PricedModel") -> ModelInfo:
-    from datetime import UTC, datetime
-
     prices = model.get_prices(datetime.now(UTC))
+    last_day = retirement(model.id)
     return ModelInfo(
         name=model.id,
         provider=provider,
-        label=model.name or model.id,
+        label=f"{model.name or model.id} (until {last_day})" if last_day else model.name or model.id,
         context_tokens=model.context_window,
         input_price=_base(prices.input_mtok),
         output_price=_base(prices.output_mtok),

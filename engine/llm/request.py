@@ -1,13 +1,12 @@
 """One question put to a model, and to the next where that one cannot be reached. Counts what it costs."""
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from engine.context import Context
-from engine.llm.catalog import price
+from engine.llm.catalog import price, retirement
 from engine.llm.errors import (
     AnswerCutError,
     BrokenAnswerError,
@@ -15,50 +14,17 @@ from engine.llm.errors import (
     ProviderUnavailableError,
     RefusedAnswerError,
 )
+from engine.llm.question import Answer, Question
 from engine.llm.translation import translated
 from engine.ports import ResolvedModel, Usage
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
-    from pydantic_ai.models import ModelRequestParameters, StreamedResponse
-    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.models import StreamedResponse
     from pydantic_ai.usage import RequestUsage
 
 TRIES = 2
 """How often one model is asked when its answer is unusable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The structured answer that is wanted. `check` gives the data as it should be, or raises ValueError."""
-
-    name: str
-    description: str
-    json_schema: dict[str, Any]
-    check: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked. `models`: names, the preferred first. `task` tells the demo model what it is about."""
-
-    models: Sequence[str]
-    prompt: str
-    system: str | None = None
-    shape: Shape | None = None
-    task: Mapping[str, Any] = field(default_factory=dict)
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`data` is what the shape's check came to; without a shape there is only text."""
-
-    text: str
-    data: Any
-    model: ResolvedModel
 
 
 async def ask(question: Question, context: Context) -> Answer:
@@ -70,7 +36,7 @@ async def ask(question: Question, context: Context) -> Answer:
     *others, last = question.models
     for name in others:
         try:
-            return await _Call(question, context.models.resolve(name), context).answer()
+            return await _Call(question, await _resolved(name, context), context).answer()
         except ModelError as error:
             if not error.unavailable:
                 raise
@@ -79,7 +45,12 @@ async def ask(question: Question, context: Context) -> Answer:
                 level="warning",
                 data={"code": error.code, **error.details},
             )
-    return await _Call(question, context.models.resolve(last), context).answer()
+    return await _Call(question, await _resolved(last, context), context).answer()
+
+
+async def _resolved(name: str, context: Context) -> ResolvedModel:
+    # A provider's SDK takes a second or more to load, which must not hold up this loop's other executions.
+    return await asyncio.to_thread(context.models.resolve, name)
 
 
 class _Call:
@@ -90,9 +61,11 @@ class _Call:
         self._model = model
         self._context = context
         self._unpriced = False
+        self._settings, self._left_out = question.settings(model.model.profile)
 
     async def answer(self) -> Answer:
-        messages = [self._request()]
+        self._warn()
+        messages = [self._question.request()]
         for tries_left in reversed(range(TRIES)):
             response: ModelResponse | None = None
             try:
@@ -103,8 +76,24 @@ class _Call:
                     raise
                 self._context.log(f"{error.message}; asking again", level="warning", data=error.details)
                 if response is not None and response.parts:
-                    messages += [response, self._correction(response, error)]
+                    wish = f"{error.message}. Answer again, exactly as asked."
+                    messages += [response, self._question.correction(response, wish)]
         raise AssertionError("unreachable")
+
+    def _warn(self) -> None:
+        last_day = retirement(self._model.name)
+        if last_day is not None:
+            self._context.log(
+                f"{self._model.name} is switched off by its provider on {last_day}: choose another model",
+                level="warning",
+                data=self._details(),
+            )
+        if self._left_out:
+            self._context.log(
+                f"{self._model.name} takes no {' and no '.join(self._left_out)}: left out",
+                level="warning",
+                data=self._details(),
+            )
 
     async def _respond(self, messages: "list[ModelMessage]") -> "ModelResponse":
         # What comes out of the SDKs is chained to requests that hold the key, so it is not kept as a cause.
@@ -126,8 +115,8 @@ class _Call:
             response = await model_request(
                 self._model.model,
                 messages,
-                model_settings=self._settings(),
-                model_request_parameters=self._parameters(),
+                model_settings=self._settings,
+                model_request_parameters=self._question.parameters(),
             )
         except (LookupError, ValueError) as error:
             # The library reads some answers, such as one without choices, as if they were whole.
@@ -145,8 +134,8 @@ class _Call:
             async with model_request_stream(
                 self._model.model,
                 messages,
-                model_settings=self._settings(),
-                model_request_parameters=self._parameters(),
+                model_settings=self._settings,
+                model_request_parameters=self._question.parameters(),
             ) as stream:
                 async for event in stream:
                     piece = _piece(event)
@@ -194,68 +183,6 @@ class _Call:
                 f"{self._model.name} did not answer with a usable {shape.name}: {error}",
                 details=self._details(),
             ) from None
-
-    def _request(self) -> "ModelMessage":
-        from pydantic_ai.messages import ModelRequest, UserPromptPart
-
-        # The metadata stays here: it is sent to no provider.
-        return ModelRequest(
-            parts=[UserPromptPart(self._question.prompt)],
-            instructions=self._question.system or None,
-            metadata=dict(self._question.task),
-        )
-
-    def _correction(self, response: "ModelResponse", error: BrokenAnswerError) -> "ModelMessage":
-        from pydantic_ai.messages import ModelRequest, ToolReturnPart, UserPromptPart
-
-        wish = f"{error.message}. Answer again, exactly as asked."
-        parts: list[Any] = [
-            ToolReturnPart(call.tool_name, wish, tool_call_id=call.tool_call_id)
-            for call in response.tool_calls
-        ]
-        return ModelRequest(
-            parts=parts or [UserPromptPart(wish)],
-            instructions=self._question.system or None,
-            metadata=dict(self._question.task),
-        )
-
-    def _settings(self) -> "ModelSettings":
-        from pydantic_ai.settings import ModelSettings
-
-        settings = ModelSettings()
-        if self._question.temperature is not None:
-            settings["temperature"] = self._question.temperature
-        if self._question.top_p is not None:
-            settings["top_p"] = self._question.top_p
-        if self._question.max_tokens is not None:
-            settings["max_tokens"] = self._question.max_tokens
-        return settings
-
-    def _parameters(self) -> "ModelRequestParameters":
-        from pydantic_ai.models import ModelRequestParameters
-        from pydantic_ai.output import OutputObjectDefinition
-        from pydantic_ai.tools import ToolDefinition
-
-        shape = self._question.shape
-        if shape is None:
-            return ModelRequestParameters()
-        # Both are given: the model's profile picks the one that it does best.
-        return ModelRequestParameters(
-            output_mode="auto",
-            output_tools=[
-                ToolDefinition(
-                    name=shape.name,
-                    parameters_json_schema=shape.json_schema,
-                    description=shape.description,
-                    kind="output",
-                    strict=True,
-                )
-            ],
-            output_object=OutputObjectDefinition(
-                json_schema=shape.json_schema, name=shape.name, description=shape.description, strict=True
-            ),
-            allow_text_output=False,
-        )
 
     def _broke_off(self, response: "ModelResponse") -> bool:
         """Both providers end each stream with a reason; without one the connection was closed too early."""

@@ -1,5 +1,6 @@
 """Finds the model for a name, and keeps one client for each provider."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,7 +43,7 @@ class ProviderConfig:
 
 
 class ModelRouter:
-    """The `Models` port. The clients belong to the event loop that first uses them."""
+    """The `Models` port. `resolve` may be called in any thread, the models only in one event loop."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class ModelRouter:
         self._silence_timeout = silence_timeout
         self._clients: dict[str, httpx2.AsyncClient] = {}
         self._models: dict[tuple[str, str], Model] = {}
+        self._making = threading.Lock()
 
     def known(self, name: str) -> bool:
         return catalog.known(name) or self._compatible
@@ -101,10 +103,11 @@ class ModelRouter:
         return found, catalog.split(name)[1]
 
     def _model(self, provider: str, model: str) -> "Model":
-        made = self._models.get((provider, model))
-        if made is None:
-            made = self._models[provider, model] = self._made(provider, model)
-        return made
+        with self._making:
+            made = self._models.get((provider, model))
+            if made is None:
+                made = self._models[provider, model] = self._made(provider, model)
+            return made
 
     def _made(self, provider: str, model: str) -> "Model":
         if provider == demo.NAME:

@@ -47,6 +47,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "text-json": Behaviour(answer="text-json"),  # the data as text, though a tool was asked for
     "refusal": Behaviour(answer="refusal"),
     "length": Behaviour(answer="length"),  # cut off at the token limit
+    "cut-data": Behaviour(answer="cut-data"),  # the same, in the middle of the data
     "no-usage": Behaviour(answer="no-usage"),
     "cached": Behaviour(answer="cached"),
 }

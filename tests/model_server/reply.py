@@ -63,7 +63,7 @@ def reply_to(asked: Asked, answer: str) -> Reply:
         if answer == "bad-confidence":
             data["confidence"] = 7
         written = json.dumps(data)
-        if answer == "broken-json":
+        if answer in ("broken-json", "cut-data"):
             written = written[: len(written) // 2]
         if asked.tool is not None and answer != "text-json":
             arguments, finish = written, "tool"
@@ -75,7 +75,7 @@ def reply_to(asked: Asked, answer: str) -> Reply:
         text, arguments, finish = "", None, "stop"
     if answer == "refusal":
         text, arguments, finish = "I cannot help with that.", None, "refusal"
-    if answer == "length":
+    if answer in ("length", "cut-data"):
         finish = "length"
     pieces = PIECE.findall(text if text is not None else arguments or "")
     return Reply(

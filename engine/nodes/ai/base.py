@@ -11,7 +11,7 @@ from engine.errors import EngineError
 from engine.events import money
 from engine.llm.catalog import DEFAULT, price
 from engine.llm.demo.text import token_count
-from engine.llm.request import Answer, Question
+from engine.llm.question import Answer, Question
 from engine.nodes.base import ClassOf, NodeKind, Result
 from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
 from engine.ports import Usage

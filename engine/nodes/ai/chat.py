@@ -1,5 +1,6 @@
 from engine.context import Context
-from engine.llm.request import Question, ask
+from engine.llm.question import Question
+from engine.llm.request import ask
 from engine.nodes.ai.base import AiConfig, AiNode
 from engine.nodes.base import Result
 from engine.nodes.fields import Text, field

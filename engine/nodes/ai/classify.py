@@ -4,7 +4,8 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from engine.context import Context
-from engine.llm.request import Question, Shape, ask
+from engine.llm.question import Question, Shape
+from engine.llm.request import ask
 from engine.nodes.ai.base import AiConfig, AiNode, AiOutput
 from engine.nodes.base import Result
 from engine.nodes.fields import NodeConfig, Text, field
