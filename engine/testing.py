@@ -67,9 +67,9 @@ class FakeClock:
         awake = [at for at, _, waker in sorted(self._sleepers, key=lambda each: each[:2]) if not waker.done()]
         return [(at - self._now).total_seconds() for at in awake]
 
-    async def asleep(self, sleepers: int = 1) -> None:
-        """Returns once so many sleep at the same time."""
-        while len(self.sleepers) < sleepers:
+    async def asleep(self, seconds: float | None = None) -> None:
+        """Returns once somebody sleeps, with so many seconds to go where that is said."""
+        while not self.sleepers if seconds is None else seconds not in self.sleepers:
             self._changed.clear()
             await self._changed.wait()
 

@@ -147,7 +147,7 @@ async def test_a_decision_can_be_delivered_while_another_branch_runs(egress):
 async def test_a_delay_of_some_seconds_is_slept_through():
     host = Host(graph(node("nap", "logic.delay", {"seconds": 5}), put("a"), "nap>a"))
     _, task = host.start()
-    await host.clock.asleep()
+    await host.clock.asleep(5)
     assert host.statuses == {"nap": "running"}
     host.clock.advance(5)
     assert ended(await task).status == "completed"
@@ -194,8 +194,7 @@ async def test_a_delay_that_comes_due_while_another_branch_runs_goes_on_at_once(
         )
         host = Host(definition, egress=egress)
         _, task = host.start()
-        while host.statuses.get("nap") != "waiting" or 60 not in host.clock.sleepers:
-            await asyncio.sleep(0)
+        await host.clock.asleep(60)
         host.clock.advance(60)
         while host.statuses.get("a") != "completed":
             await asyncio.sleep(0)
@@ -220,9 +219,7 @@ async def test_waiting_does_not_count_towards_the_timeout():
     task = asyncio.create_task(
         run_definition(definition, clock=clock, egress=NoEgress(), settings=RunSettings(timeout_seconds=60))
     )
-    await clock.asleep()
-    while 3600.0 not in clock.sleepers:
-        await asyncio.sleep(0)
+    await clock.asleep(3600)
     clock.advance(3600)
     assert (await task).status == "completed"
 

@@ -82,8 +82,8 @@ async def test_retry_after_is_honoured_even_where_it_is_longer_than_the_pause(eg
         assert isinstance(outcome, Parked)
         assert outcome.waiting_for.details["node_id"] == "a"
         host.clock.advance(119)
-        outcome, task = None, asyncio.create_task(host.run())
-        await host.clock.asleep()
+        task = asyncio.create_task(host.run())
+        await host.clock.asleep(1)
         assert len(server.requests) == 1
         host.clock.advance(1)
         assert ended(await task).status == "completed"
@@ -106,8 +106,7 @@ async def test_while_others_run_a_long_pause_does_not_give_the_worker_back(egres
         definition = graph(fetch("slow", f"{server.url}/slow"), fetch("busy", f"{server.url}/busy"))
         host = Host(definition, egress=egress)
         _, task = host.start()
-        while host.statuses.get("busy") != "retrying":
-            await asyncio.sleep(0)
+        await host.clock.asleep(30)
         host.clock.advance(30)
         while host.statuses["busy"] != "completed":
             await asyncio.sleep(0)
@@ -131,8 +130,7 @@ async def test_a_step_that_takes_too_long_is_stopped_and_tried_again(egress):
         assert host.clock.sleepers == [7]
         host.clock.advance(7)
         await server.disconnected.wait()
-        while host.statuses["a"] != "retrying":
-            await asyncio.sleep(0)
+        await host.clock.asleep(2)
         assert host.steps["a"].error["code"] == "TIMEOUT"
         host.clock.advance(2)
         assert ended(await task).output["body"] == "fine"
