@@ -9,7 +9,8 @@ MAX_SECONDS = 1.0
 """CPU time of the thread, so that a busy machine fails nobody's template."""
 MAX_LOOPS = 100_000
 MAX_SIZE = 16 * 1024 * 1024
-"""Characters of text and items of lists and objects made by one rendering."""
+"""Characters of text made by one rendering; an item of a list or an object counts as several."""
+ITEM_SIZE = 16
 MAX_SOURCE = 256 * 1024
 """Characters of a text that holds expressions."""
 MAX_HEAVY_TEXT = 200_000
@@ -36,6 +37,9 @@ class Budget:
         self.loops -= 1
         if self.loops < 0:
             raise ExpressionLimitError(f"the expression loops more than {MAX_LOOPS} times")
+        self.check_time()
+
+    def check_time(self) -> None:
         if time.thread_time() > self._deadline:
             raise ExpressionLimitError(f"the expression takes longer than {MAX_SECONDS:g} s")
 
@@ -45,18 +49,23 @@ class Budget:
         if self.size < 0:
             raise ExpressionLimitError("the expression makes too much text or data")
 
-    def measure(self, value: Any, depth: int = 0) -> None:
+    def measure(self, value: Any) -> None:
         """Counts a value as it would be written out: what appears twice counts twice."""
-        if isinstance(value, str):
-            self.grow(len(value))
-        elif isinstance(value, dict | list):
-            if depth > MAX_DEPTH:
-                raise ExpressionLimitError(f"the expression nests data deeper than {MAX_DEPTH} levels")
-            self.grow(1 + len(value))
-            if isinstance(value, dict):
-                for key, item in value.items():
-                    self.grow(len(key))
-                    self.measure(item, depth + 1)
-            else:
-                for item in value:
-                    self.measure(item, depth + 1)
+        level = [value]
+        for _ in range(MAX_DEPTH + 1):
+            below: list[Any] = []
+            for each in level:
+                if isinstance(each, str):
+                    self.size -= len(each)
+                elif isinstance(each, dict):
+                    self.grow(ITEM_SIZE * (1 + len(each)) + sum(map(len, each)))
+                    below.extend(each.values())
+                elif isinstance(each, list):
+                    self.grow(ITEM_SIZE * (1 + len(each)))
+                    below.extend(each)
+            self.grow(0)
+            if not below:
+                return
+            self.check_time()
+            level = below
+        raise ExpressionLimitError(f"the expression nests data deeper than {MAX_DEPTH} levels")
