@@ -62,6 +62,22 @@ async def _until_gone(socket: WebSocket) -> None:
         await socket.receive_text()
 
 
+async def _serve(socket: WebSocket, actor: Actor, execution_id: UUID, after: int) -> bool:
+    """Whether everything was sent; False when the reader left first."""
+    sender = asyncio.create_task(_send_all(socket, actor, execution_id, after))
+    reader = asyncio.create_task(_until_gone(socket))
+    try:
+        await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # Both must be over before the socket is closed: a pending receive would hold the close back.
+        for task in (sender, reader):
+            task.cancel()
+        outcome, _ = await asyncio.gather(sender, reader, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome is None
+
+
 @router.websocket("/executions/{execution_id}/stream")
 async def stream(socket: WebSocket, execution_id: str) -> None:
     token = _offered_token(socket) or credential(socket.headers)
@@ -76,17 +92,8 @@ async def stream(socket: WebSocket, execution_id: str) -> None:
         if found is None or not after.isdecimal():
             await socket.close(NOT_FOUND, "no such execution")
             return
-        sender = asyncio.create_task(_send_all(socket, actor, found, int(after)))
-        reader = asyncio.create_task(_until_gone(socket))
-        try:
-            await asyncio.wait({sender, reader}, return_when=asyncio.FIRST_COMPLETED)
-            if sender.done():
-                sender.result()
-                await socket.close(1000)
-        finally:
-            for task in (sender, reader):
-                task.cancel()
-            await asyncio.gather(sender, reader, return_exceptions=True)
+        if await _serve(socket, actor, found, int(after)):
+            await socket.close(1000)
     except WebSocketDisconnect:
         return
     except TimeoutError:

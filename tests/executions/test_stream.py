@@ -1,0 +1,203 @@
+"""The event stream over WebSocket and server-sent events: no gap, no duplicate, refusals with their codes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from agentflow_app.core.events import event_hub
+from agentflow_app.core.ids import new_id
+from agentflow_app.core.redis import redis_client
+from agentflow_app.executions import stream
+from agentflow_app.executions.runtime import ExecutionRuntime
+from agentflow_app.executions.stream import follow, watch
+from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published
+from tests.support.processes import free_port
+
+
+@pytest.fixture(scope="module")
+async def address(api: FastAPI) -> AsyncIterator[str]:
+    """Host and port of the API behind a real server."""
+    port = free_port()
+    server = Server(api, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
+    task = asyncio.create_task(server.serve())
+    async with httpx.AsyncClient() as client:
+        while True:
+            try:
+                await client.get(f"http://127.0.0.1:{port}/healthz")
+                break
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+    yield f"127.0.0.1:{port}"
+    server.stop()
+    await task
+
+
+async def _run(person: Person, graph: dict[str, Any]) -> str:
+    agent_id = await published(person, graph)
+    execution_id: str = (await person.client.post(f"/agents/{agent_id}/execute", json={})).json()["id"]
+    return execution_id
+
+
+def _url(address: str, execution_id: str, after: int | str = 0) -> str:
+    return f"ws://{address}/api/v1/executions/{execution_id}/stream?after={after}"
+
+
+async def _all(socket: ClientConnection) -> list[dict[str, Any]]:
+    """Every message until the server closes."""
+    return [json.loads(message) async for message in socket]
+
+
+async def _close_code(socket: ClientConnection) -> int | None:
+    """What the server closes with."""
+    with suppress(ConnectionClosed):
+        async for _ in socket:
+            pass
+    return socket.close_code
+
+
+async def test_the_stream_replays_then_follows_then_closes(
+    alice: Person, address: str, runtime: ExecutionRuntime
+) -> None:
+    execution_id = await _run(alice, REVIEW)
+    async with connect(
+        _url(address, execution_id), subprotocols=[Subprotocol("bearer"), Subprotocol(alice.token)]
+    ) as ws:
+        assert ws.subprotocol == "bearer"
+        events = []
+        async for message in ws:
+            events.append(json.loads(message))
+            if events[-1]["type"] == "execution.waiting":
+                await alice.client.post(f"/executions/{execution_id}/approve", json={"decision": "approved"})
+        assert ws.close_code == 1000
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "execution.completed"
+    assert "execution.resumed" in [e["type"] for e in events]
+    for after in range(len(events) + 1):
+        async with connect(_url(address, execution_id, after)) as ws:
+            await ws.send(json.dumps({"token": alice.token}))
+            assert await _all(ws) == events[after:]
+            assert ws.close_code == 1000
+
+
+async def test_refusals_close_with_their_code(
+    alice: Person, bob: Person, mallory: Person, address: str
+) -> None:
+    execution_id = await _run(alice, GREETING)
+    for token, wanted, code in (
+        ("nonsense", execution_id, 4401),
+        (mallory.token, execution_id, 4404),
+        (alice.token, str(new_id()), 4404),
+        (alice.token, "not-an-id", 4404),
+    ):
+        async with connect(_url(address, wanted)) as ws:
+            await ws.send(json.dumps({"token": token}))
+            assert await _close_code(ws) == code
+    for first in ("not json", "[]", '{"token": 1}'):
+        async with connect(_url(address, execution_id)) as ws:
+            await ws.send(first)
+            assert await _close_code(ws) == 4401
+    async with connect(_url(address, execution_id, "x")) as ws:
+        await ws.send(json.dumps({"token": alice.token}))
+        assert await _close_code(ws) == 4404
+
+
+async def test_a_foreign_origin_is_refused(alice: Person, address: str) -> None:
+    execution_id = await _run(alice, GREETING)
+    headers = {"Authorization": f"Bearer {alice.token}"}
+    async with connect(
+        _url(address, execution_id), additional_headers=headers, origin="https://evil.example"
+    ) as ws:  # type: ignore[arg-type]
+        assert await _close_code(ws) == 4403
+
+
+async def test_server_sent_events_carry_the_same(
+    alice: Person, address: str, runtime: ExecutionRuntime
+) -> None:
+    execution_id = await _run(alice, GREETING)
+    await ended(alice, execution_id)
+    events = [event async for event in follow(alice.actor, UUID(execution_id))]
+    url = f"http://{address}/api/v1/executions/{execution_id}/events"
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {alice.token}"}) as client:
+        whole = await client.get(url)
+        rest = await client.get(url, headers={"Last-Event-ID": "2"})
+        assert (await client.get(url, headers={"Authorization": "Bearer x"})).status_code == 401
+    assert whole.headers["content-type"].startswith("text/event-stream")
+
+    def parsed(text: str) -> list[dict[str, Any]]:
+        return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+
+    assert parsed(whole.text) == events
+    assert parsed(rest.text) == events[2:]
+    assert "id: 1\nevent: execution.started\n" in whole.text
+
+
+async def test_lost_and_repeated_notices_leave_no_gap(
+    alice: Person, runtime: ExecutionRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis drops some notices and repeats others; subscribers still get each event once."""
+    from agentflow_app.core import events as hub
+    from agentflow_app.executions import journal
+
+    monkeypatch.setattr(stream, "RECHECK_SECONDS", 0.1)
+    count = 0
+
+    async def unreliable(notices: list[tuple[str, Any]]) -> None:
+        nonlocal count
+        count += 1
+        if count % 2:
+            await hub.publish(notices * 2)
+
+    monkeypatch.setattr(journal, "publish", unreliable)
+    graph = definition(
+        node("start", "trigger.manual"),
+        *(node(f"wait{n}", "logic.delay", seconds=0.01) for n in range(8)),
+    )
+    execution_id = await _run(alice, graph)
+    followers = [[e async for e in follow(alice.actor, UUID(execution_id))] for _ in range(1)]
+    events = followers[0]
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "execution.completed"
+
+
+async def test_the_hub_reconnects(alice: Person, runtime: ExecutionRuntime) -> None:
+    """Its connection is cut; new notices still arrive."""
+    watcher = watch(alice.actor)
+    first = asyncio.ensure_future(anext(watcher))
+    await _run(alice, GREETING)
+    await first
+    await redis_client().client_kill_filter(_type="pubsub")  # type: ignore[no-untyped-call]
+    second = asyncio.ensure_future(anext(watcher))
+    while not second.done():
+        await _run(alice, GREETING)
+        await asyncio.sleep(0.2)
+    await watcher.aclose()  # type: ignore[attr-defined]
+    assert await second
+
+
+async def test_a_slow_reader_is_told_that_it_missed_something() -> None:
+    from agentflow_app.core.events import BUFFER, Subscription
+
+    mailbox = Subscription()
+    for number in range(BUFFER + 5):
+        mailbox.put(number)
+    assert mailbox.lagged
+    assert await mailbox.get(0.01) == BUFFER
+    assert event_hub() is event_hub()
+
+
+async def test_a_viewer_may_watch(alice: Person, bob: Person, runtime: ExecutionRuntime) -> None:
+    execution_id = await _run(alice, GREETING)
+    events = [event async for event in follow(bob.actor, UUID(execution_id))]
+    assert events[-1]["type"] == "execution.completed"

@@ -1,0 +1,109 @@
+"""Webhooks: the token is the credential, the body is the data."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from agentflow_app.executions.runtime import ExecutionRuntime
+from tests.actors import GREETING, Person, definition, ended, node, published
+
+
+def _graph(response: str | None = None, template: str = "got {{ trigger.data }}") -> dict[str, Any]:
+    config = {"response": response} if response else {}
+    return definition(
+        node("hook", "trigger.webhook", **config), node("out", "action.template", template=template)
+    )
+
+
+async def _hook(person: Person, graph: dict[str, Any]) -> tuple[str, str]:
+    """The agent's id and its hook's URL."""
+    agent_id = await published(person, graph)
+    agent = (await person.client.get(f"/agents/{agent_id}")).json()
+    return agent_id, agent["trigger_config"]["webhook_url"].removeprefix("/api/v1")
+
+
+async def test_a_webhook_starts_a_run(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    _, url = await _hook(alice, _graph())
+    answer = await anonymous.post(f"{url}?page=2", json={"a": 1}, headers={"X-Shop": "7", "Cookie": "s=1"})
+    assert answer.status_code == 202
+    run = await ended(alice, answer.json()["execution_id"])
+    assert (run["status"], run["triggered_by"], run["trigger_data"]) == ("completed", "webhook", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "data"),
+    [
+        (b'{"n": 1}', "application/json", {"n": 1}),
+        (b"[1, 2]", "application/json", [1, 2]),
+        (b"a=1&b=x%20y&c=", "application/x-www-form-urlencoded", {"a": "1", "b": "x y", "c": ""}),
+        (b"plain words", "text/plain", {"text": "plain words"}),
+        (b"{broken", "application/json", {"text": "{broken"}),
+        (b"nul\x00byte", "text/plain", {"text": "nul\ufffdbyte"}),
+        (b"", "application/json", {}),
+        (b"{{ 7 * 7 }}", "text/plain", {"text": "{{ 7 * 7 }}"}),
+    ],
+)
+async def test_what_the_body_becomes(
+    alice: Person,
+    anonymous: httpx.AsyncClient,
+    runtime: ExecutionRuntime,
+    body: bytes,
+    content_type: str,
+    data: Any,
+) -> None:
+    _, url = await _hook(alice, _graph())
+    answer = await anonymous.post(url, content=body, headers={"Content-Type": content_type})
+    run = await ended(alice, answer.json()["execution_id"])
+    assert run["trigger_data"] == data
+    assert "49" not in run["output"]["text"]
+
+
+async def test_headers_query_and_method_are_beside_the_data(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    template = "{{ trigger.method }} {{ trigger.query.page }} {{ trigger.headers['x-shop'] }}"
+    _, url = await _hook(alice, _graph("when_finished", template))
+    answer = await anonymous.post(f"{url}?page=2", json={}, headers={"X-Shop": "7"})
+    assert (answer.status_code, answer.json()["text"]) == (200, "POST 2 7")
+
+
+async def test_credentials_of_the_caller_are_not_kept(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    template = (
+        "{{ trigger.headers.cookie | default('none') }} {{ trigger.headers.authorization | default('none') }}"
+    )
+    _, url = await _hook(alice, _graph("when_finished", template))
+    answer = await anonymous.post(url, json={}, headers={"Cookie": "s=1", "Authorization": "Bearer x"})
+    assert answer.json()["text"] == "none none"
+
+
+async def test_a_failed_run_is_502_with_the_envelope(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    _, url = await _hook(alice, _graph("when_finished", "{{ trigger.data.missing.deep }}"))
+    answer = await anonymous.post(url, json={})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "EXECUTION_FAILED")
+    assert answer.json()["error"]["details"]["execution_id"]
+
+
+async def test_what_is_not_there_looks_like_what_is_paused(
+    alice: Person, anonymous: httpx.AsyncClient
+) -> None:
+    agent_id, url = await _hook(alice, _graph())
+    unknown = await anonymous.post("/hooks/unknown", content=b"x" * 100)
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "HOOK_NOT_FOUND")
+    await alice.client.put(f"/agents/{agent_id}/status", json={"status": "paused"})
+    assert (await anonymous.post(url, json={})).json() == unknown.json()
+    await alice.client.delete(f"/agents/{agent_id}")
+    assert (await anonymous.post(url, json={})).json() == unknown.json()
+
+
+async def test_an_agent_without_a_webhook_has_no_hook(alice: Person, anonymous: httpx.AsyncClient) -> None:
+    agent_id, url = await _hook(alice, _graph())
+    await alice.client.post(f"/agents/{agent_id}/publish", json={"definition": GREETING})
+    answer = await anonymous.post(url, json={})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "HOOK_NOT_FOUND")
