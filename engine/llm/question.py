@@ -61,7 +61,8 @@ class Question:
         """The settings, and the names of those that were left out because the model refuses them."""
         from pydantic_ai.settings import ModelSettings
 
-        settings = ModelSettings()
+        # Some models are otherwise told at length about frames in the conversation, which there are none of.
+        settings = ModelSettings(framing_announcement="never")
         left_out: list[str] = []
         if self.max_tokens is not None:
             settings["max_tokens"] = self.max_tokens

@@ -167,5 +167,5 @@ class ModelRouter:
             guarded: dict[str, Any] = {}
             if self._egress is not None and not self._providers[provider].base_url:
                 guarded["transport"] = shared(httpx2, self._egress.transport2())
-            client = self._clients[provider] = httpx2.AsyncClient(timeout=timeout, **guarded)
+            client = self._clients[provider] = httpx2.AsyncClient(timeout=timeout, trust_env=False, **guarded)
         return client

@@ -7,11 +7,11 @@ from typing import Any
 from engine.llm.demo.labels import Label, best_label
 from engine.llm.demo.text import key_sentences, sentences, shortened, stem, words
 
-DEEPEST = 8
+DEEPEST = 5
 LONGEST_VALUE = 300
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_LINK = re.compile(r"https?://[^\s<>\"')\]]+")
+_LINK = re.compile(r"https?://[^\s<>\"')\]]*[\w/]")
 _DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b|\b(\d{1,2})[./](\d{1,2})[./](\d{4})\b")
 _PHONE = re.compile(r"\+?\d[\d\s()/-]{6,}\d")
 _NUMBER = re.compile(r"(?<![\w.@-])-?\d+(?:[,'\u202f]\d{3})*(?:\.\d+)?(?=\s*([kKmM])\b|\b)")
@@ -20,13 +20,26 @@ _NAME = re.compile(
     r"(?:\b(?:[Mm]y name is|I am|I'm|[Tt]his is)|(?:[Rr]egards|[Bb]est|[Cc]heers|[Tt]hanks),?\s*\n?)"
     r"\s+([A-Z][\w'\u2019-]+(?:\s+[A-Z][\w'\u2019-]+){0,2})"
 )
-_COMPANY = re.compile(r"\b(?:at|from|with|for)\s+([A-Z][\w&.'\u2019-]*(?:\s+[A-Z][\w&.'\u2019-]*){0,3})")
+_COMPANY = re.compile(
+    r"\b(?:at|from|with|for)\s+([A-Z](?:[\w&'\u2019-]|\.\w)*(?:\s+[A-Z](?:[\w&'\u2019-]|\.\w)*){0,3})"
+)
 _NO = frozenset({"no", "not", "never", "without", "false", "none"})
 
 
-def filled(schema: Mapping[str, Any], text: str, *, name: str = "", depth: int = 0) -> Any:
-    """A value of the schema's type; what the text does not hold is null, or empty where null may not be."""
-    schema = _chosen(schema)
+def filled(
+    schema: Mapping[str, Any],
+    text: str,
+    *,
+    name: str = "",
+    root: Mapping[str, Any] | None = None,
+    depth: int = 0,
+) -> Any:
+    """A value of the schema's type; what the text does not hold is null, or empty where null may not be.
+
+    `root` is the schema that references point into. What lies deeper than a few levels stays empty.
+    """
+    root = schema if root is None else root
+    schema = _chosen(schema, root)
     kinds = schema.get("type", "object" if "properties" in schema else "string")
     kind = next((each for each in _listed(kinds) if each != "null"), "string")
     hints = f"{name.replace('_', ' ')} {schema.get('title', '')} {schema.get('description', '')}"
@@ -36,9 +49,12 @@ def filled(schema: Mapping[str, Any], text: str, *, name: str = "", depth: int =
         return _option(schema["enum"], text)
     if kind == "object":
         properties = schema.get("properties", {}) if depth < DEEPEST else {}
-        return {key: filled(value, text, name=key, depth=depth + 1) for key, value in properties.items()}
+        return {
+            key: filled(value, text, name=key, root=root, depth=depth + 1)
+            for key, value in properties.items()
+        }
     if kind == "array":
-        return _items(schema, text, name) if depth < DEEPEST else []
+        return _items(schema, text, name, root, depth) if depth < DEEPEST else []
     if kind in ("number", "integer"):
         found = _number(text, hints)
         value: Any = int(found) if found is not None and kind == "integer" else found
@@ -51,12 +67,22 @@ def filled(schema: Mapping[str, Any], text: str, *, name: str = "", depth: int =
     return value
 
 
-def _chosen(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _chosen(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that counts: what a reference points to, and the first option that is not null."""
+    for _ in range(DEEPEST):
+        place = schema.get("$ref")
+        if not isinstance(place, str):
+            break
+        target: Any = root
+        for part in place.removeprefix("#").strip("/").split("/"):
+            target = target.get(part, {}) if part and isinstance(target, Mapping) else target
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
     for several in ("anyOf", "oneOf"):
         options = [each for each in schema.get(several, []) if each.get("type") != "null"]
         if options:
             nullable = len(options) < len(schema[several])
-            return {**schema, several: [], **options[0], "nullable": nullable}
+            chosen = {**schema, several: [], **options[0], "nullable": nullable}
+            return _chosen(chosen, root) if "$ref" in chosen else chosen
     return schema
 
 
@@ -144,8 +170,8 @@ def _holds(text: str, hints: str) -> bool | None:
     return None
 
 
-def _items(schema: Mapping[str, Any], text: str, name: str) -> list[Any]:
-    items = _chosen(schema.get("items") or {"type": "string"})
+def _items(schema: Mapping[str, Any], text: str, name: str, root: Mapping[str, Any], depth: int) -> list[Any]:
+    items = _chosen(schema.get("items") or {"type": "string"}, root)
     most = int(schema.get("maxItems", 20))
     if "enum" in items:
         present = {stem(word) for word in words(text)}
@@ -153,7 +179,8 @@ def _items(schema: Mapping[str, Any], text: str, name: str) -> list[Any]:
     if items.get("type") in ("number", "integer"):
         return [_value(match) for match in _NUMBER.finditer(_DATE.sub(" ", text))][:most]
     if items.get("type") == "object":
-        return [filled(items, part, name=name, depth=1) for part in sentences(text)][:most]
+        parts = sentences(text)[:most]
+        return [filled(items, part, name=name, root=root, depth=depth + 1) for part in parts]
     hint = set(words(f"{name.replace('_', ' ')} {schema.get('description', '')} {items.get('format', '')}"))
     if {stem(word) for word in hint} & {"email", "mail"}:
         found = _EMAIL.findall(text)

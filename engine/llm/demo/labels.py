@@ -20,7 +20,6 @@ _NEGATIONS = frozenset(
     {"no", "not", "never", "without", "don't", "doesn't", "isn't", "can't", "won't", "aren't"}
 )
 _NEGATION_REACH = 3
-_FALLBACKS = frozenset({"other", "unknown", "none", "neutral", "general", "misc", "unclear"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,7 @@ def _roots(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in text.split())
 
 
+_FALLBACKS = _roots("other unknown none neutral general misc unclear")
 _AFFINITIES = {
     "hot": _Affinity(
         _roots("hot high urgent urgency priority critical qualified sales buyer ready"),

@@ -6,6 +6,7 @@ from collections import Counter
 
 LONGEST = 200_000
 """Characters of a text that are looked at; what comes after them is only counted."""
+LONGEST_WORD = 40
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'\u201d\u2019)]*\s+|\s*\n\s*")
@@ -77,7 +78,7 @@ def key_words(text: str, count: int) -> list[str]:
     shown: dict[str, str] = {}
     frequency: Counter[str] = Counter()
     for word in words(text):
-        if word in _STOP_WORDS or len(word) < 3:
+        if word in _STOP_WORDS or not 3 <= len(word) <= LONGEST_WORD:
             continue
         root = stem(word)
         shown.setdefault(root, word)

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,15 @@ from engine.llm.router import ModelRouter, ProviderConfig
 from engine.ports import Iteration, LogEntry, Models, Ports
 from engine.testing import MemoryJournal, NoEgress, SystemClock
 from tests.model_server import ModelServer
+from tests.model_server.fixtures import model_server, server
+
+__all__ = ["model_server", "server"]
 
 KEY = "sk-test-canary-4f1d9a"
-SILENCE = 0.3
-"""Seconds without a byte after which a provider counts as gone here."""
+PATIENCE = 60.0
+IMPATIENCE = 0.2
+"""Seconds without a byte after which a provider counts as gone, where the test is about one that is."""
+SILENT = frozenset({"hang", "stall"})
 
 
 @dataclass
@@ -35,18 +40,6 @@ class _Tokens:
     async def token(self, step_id: str, node_id: str, iteration: Iteration, text: str) -> None:
         self._tokens.append(text)
         self._streaming.set()
-
-
-@pytest.fixture(scope="session")
-def model_server() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(model_server: ModelServer) -> ModelServer:
-    model_server.reset()
-    return model_server
 
 
 @dataclass(frozen=True)
@@ -80,9 +73,9 @@ def wire(request: pytest.FixtureRequest) -> Wire:
 async def router_for(server: ModelServer) -> AsyncIterator[Callable[..., ModelRouter]]:
     made: list[ModelRouter] = []
 
-    def make(*wires: Wire, key: str | None = KEY) -> ModelRouter:
+    def make(*wires: Wire, key: str | None = KEY, silence: float = PATIENCE) -> ModelRouter:
         providers = {name: each for wire in wires for name, each in wire.providers(server, key).items()}
-        made.append(ModelRouter(providers, silence_timeout=SILENCE))
+        made.append(ModelRouter(providers, silence_timeout=silence))
         return made[-1]
 
     yield make

@@ -20,7 +20,17 @@ from engine.llm.question import Question, Shape
 from engine.llm.request import ask
 from engine.llm.router import ModelRouter
 from engine.ports import Models
-from tests.engine.llm.conftest import CHAT, KEY, MESSAGES, RESPONSES, Asking, Wire
+from tests.engine.llm.conftest import (
+    CHAT,
+    IMPATIENCE,
+    KEY,
+    MESSAGES,
+    PATIENCE,
+    RESPONSES,
+    SILENT,
+    Asking,
+    Wire,
+)
 from tests.model_server import BAD_KEY, ModelServer
 
 Make = Callable[[Models], Asking]
@@ -206,9 +216,9 @@ async def test_a_wrong_key_is_named_by_its_setting_and_never_shown(
 
 @pytest.mark.parametrize("behaviour", ["hang", "stall", "cut", "end-early", "stream-error"])
 async def test_an_answer_that_breaks_off_is_worth_another_try(
-    wire: Wire, router: ModelRouter, asking: Make, server: ModelServer, behaviour: str
+    wire: Wire, router_for: Callable[..., ModelRouter], asking: Make, server: ModelServer, behaviour: str
 ) -> None:
-    asked = asking(router)
+    asked = asking(router_for(wire, silence=IMPATIENCE if behaviour in SILENT else PATIENCE))
     with pytest.raises(ProviderUnavailableError) as caught:
         await ask(text(wire.named(behaviour)), asked.context)
     assert caught.value.retryable
@@ -221,8 +231,9 @@ async def test_an_answer_that_breaks_off_is_worth_another_try(
 
 @pytest.mark.parametrize("behaviour", ["hang", "cut"])
 async def test_data_that_breaks_off_is_worth_another_try(
-    wire: Wire, router: ModelRouter, asking: Make, behaviour: str
+    wire: Wire, router_for: Callable[..., ModelRouter], asking: Make, behaviour: str
 ) -> None:
+    router = router_for(wire, silence=IMPATIENCE if behaviour in SILENT else PATIENCE)
     with pytest.raises(ProviderUnavailableError):
         await ask(data(wire.named(behaviour)), asking(router).context)
 
@@ -328,7 +339,7 @@ async def test_a_server_that_reports_no_usage_still_answers(
 class TestFallback:
     """The next model is asked only where the one before cannot be reached."""
 
-    @pytest.mark.parametrize("behaviour", ["rate-limited", "error", "overloaded", "cut", "hang", "no-quota"])
+    @pytest.mark.parametrize("behaviour", ["rate-limited", "error", "overloaded", "cut", "no-quota"])
     async def test_on_what_is_not_available(
         self, router_for: Callable[..., ModelRouter], asking: Make, server: ModelServer, behaviour: str
     ) -> None:
