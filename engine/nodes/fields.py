@@ -94,7 +94,10 @@ def is_draft(info: ValidationInfo) -> bool:
 
 T = TypeVar("T")
 Expr = Annotated[T, _Expression()]
-"""`Expr[T]`: a `T`, or in a draft a string with an expression that will render to one."""
+"""`Expr[T]`: a `T`, or in a draft a string with an expression that will render to one.
+
+Bounds belong inside, `Expr[Annotated[float, Field(ge=0)]]`: those of `field` would see the expression too.
+"""
 Text = Annotated[str, BeforeValidator(to_text)]
 """Text; whatever an expression comes to is turned into text."""
 Condition = Annotated[bool, _Condition()]

@@ -1,13 +1,15 @@
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from engine.context import Context
 from engine.nodes.base import NodeKind, Park, Result
 from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
 from engine.ports import WaitingFor
+
+Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
 
 class ApprovalConfig(NodeConfig):
@@ -18,13 +20,11 @@ class ApprovalConfig(NodeConfig):
         widget="list",
         default=[],
     )
-    timeout_seconds: Expr[float] | None = field(
+    timeout_seconds: Expr[Seconds] | None = field(
         "Expires after",
         "Seconds until the run goes on along `expired`; empty: it waits as long as it takes.",
         widget="duration",
         default=None,
-        gt=0,
-        le=366 * 86_400,
     )
     show: JsonValue = field("Show", "The data to review.", widget="json", default=None)
     editable: bool = field(

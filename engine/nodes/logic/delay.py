@@ -1,27 +1,21 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from engine.context import Context
 from engine.nodes.base import NodeKind, Park, Result
 from engine.nodes.fields import Expr, NodeConfig, NodeOutput, field
 from engine.ports import WaitingFor
 
+Seconds = Annotated[float, Field(ge=0, le=366 * 86_400)]
 LONGEST_SLEEP = 5.0
 """Seconds that a step may hold its worker; longer waits give it back."""
 
 
 class DelayConfig(NodeConfig):
-    seconds: Expr[float] | None = field(
-        "Seconds",
-        "How long to wait.",
-        widget="duration",
-        default=None,
-        ge=0,
-        le=366 * 86_400,
-    )
+    seconds: Expr[Seconds] | None = field("Seconds", "How long to wait.", widget="duration", default=None)
     until: Expr[datetime] | None = field(
         "Until",
         "When to go on, like 2030-01-31T09:00:00Z; without a zone it is UTC.",

@@ -98,7 +98,7 @@ def test_a_whole_expression_keeps_its_type(text, expected):
         ("{% for k, v in {'a': 1} | items %}{{ k }}={{ v }}{% endfor %}", "a=1"),
         ("{% for k in {'a': 1} %}{{ k }}{% endfor %}{% for c in 'xy' %}[{{ c }}]{% endfor %}", "a[x][y]"),
         (
-            "{% for x in [1,2] %}{{ loop.previtem | default('-') }}{{ loop.nextitem | default('-') }} {% endfor %}",
+            "{% for x in [1,2] %}{{ loop.previtem | d('-') }}{{ loop.nextitem | d('-') }} {% endfor %}",
             "-2 1- ",
         ),
         (

@@ -1,5 +1,6 @@
-"""What attackers tried on Jinja2 and on peers: nothing is reached, nothing takes long, nothing grows large."""
+"""What attackers tried on Jinja2 and on peers: nothing is reached, takes long or grows large."""
 
+import contextlib
 import sys
 import time
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import EngineError, ExpressionError, ExpressionLimitError
+from engine.errors import ExpressionError, ExpressionLimitError
 from engine.expressions import compile_template, references, rename, render
 from engine.expressions.limits import MAX_SOURCE
 
@@ -130,8 +131,7 @@ BOMBS = [
     "{{ [1] | slice(1000000000) }}",
     "{{ range(1000000000) }}",
     "{{ range(0, 100000000000000000000, 1) }}",
-    "{{ range(99999) | join('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' ~"
-    " 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') }}",
+    "{{ range(99999) | join('" + "a" * 220 + "') }}",
     "{{ range(99999) | join | replace('', range(9999) | join) }}",
     "{{ 1.5 | round(1000000000, 'ceil') }}",
     "{{ [1] | tojson(indent=1000000000) }}",
@@ -193,34 +193,25 @@ def test_heavy_filters_refuse_huge_text():
         render("{{ trigger | striptags }}", {"trigger": "<!--" * 100_000})
 
 
-FRAGMENTS = st.sampled_from(
-    [
-        "{{", "}}", "{%", "%}", "trigger", ".data", "['n']", "[0]", "__class__", ".__init__", "|", "attr", "map",
-        "join", "'a'", '"', "(", ")", "[", "]", "{", "}", ",", "1", "9999999", "*", "**", "%", "~", "+", "-", "for ",
-        "in ", "if ", "set ", "endfor", "endif", "x", "=", " ", "is ", "not ", "defined", "range", "loop", "format",
-        "default", "sort", "tojson", "\n", "#", "raw", "else", "node_a.output.text", ":", "é", "\x00",
-    ]
-)  # fmt: skip
+PIECES = (
+    "{{ }} {% %} trigger .data ['n'] [0] __class__ .__init__ | attr map join 'a' \" ( ) [ ] { } , 1 9999999 "
+    "* ** % ~ + - for in if set endfor endif x = is not defined range loop format default sort tojson # raw "
+    "else node_a.output.text : é \x00"
+)
+FRAGMENTS = st.sampled_from([*PIECES.split(" "), " ", "\n"])
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=25).map("".join))
 def test_any_text_renders_to_plain_data_or_is_an_expression_error(text):
     before = sys.getrecursionlimit()
-    for template in (
-        text,
-        "{{ " + text + " }}",
-        "{% for x in trigger.data.list %}{{ " + text + " }}{% endfor %}",
-    ):
-        try:
+    looped = "{% for x in trigger.data.list %}{{ " + text + " }}{% endfor %}"
+    for template in (text, "{{ " + text + " }}", looped):
+        with contextlib.suppress(ExpressionError):
             assert_plain(render(template, SCOPE))
-        except EngineError as error:
-            assert isinstance(error, ExpressionError)
-        try:
+        with contextlib.suppress(ExpressionError):
             references(template)
             rename(template, "a", "b")
-        except ExpressionError:
-            pass
     assert sys.getrecursionlimit() == before
 
 
