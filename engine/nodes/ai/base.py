@@ -31,12 +31,13 @@ class AiConfig(NodeConfig):
         default=DEFAULT,
         min_length=1,
     )
-    fallback_models: list[Annotated[Text, Field(min_length=1)]] = field(
-        "Fallback models",
-        "Asked in this order when the model cannot be reached or is overloaded.",
-        widget="model",
+    fallback_models: list[Annotated[Text, Field(min_length=1)]] = Field(
         default=[],
+        title="Fallback models",
+        description="Asked in this order when the model cannot be reached or is overloaded.",
         max_length=MOST_FALLBACKS,
+        # Edited as a list; `holds` tells that each entry is the name of a model.
+        json_schema_extra={"widget": "list", "holds": "model"},
     )
     system: Text | None = field(
         "System prompt", "Who the model is and how it should behave.", widget="textarea", default=None
