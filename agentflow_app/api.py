@@ -2,10 +2,12 @@
 
 import logging
 import re
+import time
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from prometheus_client import Histogram
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
@@ -26,6 +28,7 @@ from agentflow_app.triggers import endpoints as triggers
 
 logger = logging.getLogger(__name__)
 BASE = "/api/v1"
+REQUESTS = Histogram("agentflow_http_request_seconds", "Time to answer", ["method", "route", "status"])
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
@@ -100,12 +103,13 @@ class RequestEdge:
         current = given if _SANE_ID.fullmatch(given) else str(new_id())
         token = request_id.set(current)
 
-        started = False
+        status = 0
+        began = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message = {
                     **message,
                     "headers": [
@@ -126,17 +130,29 @@ class RequestEdge:
             else:
                 await self._app(scope, receive, send)
         except AppError as error:
-            if started or scope["type"] != "http":
+            if status or scope["type"] != "http":
                 raise
             await _json(error)(scope, receive, send_with_id)
         except Exception:
             logger.exception("Request crashed")
-            if started or scope["type"] != "http":
+            if status or scope["type"] != "http":
                 raise
             message = "Something went wrong on our side; the request id finds it in the logs"
             await _json(InternalError(message))(scope, receive, send_with_id)
         finally:
+            if status:
+                self._log(scope, status, time.perf_counter() - began)
             request_id.reset(token)
+
+    @staticmethod
+    def _log(scope: Scope, status: int, seconds: float) -> None:
+        """One line a call. The route's pattern and not the path: a hook's path is its credential."""
+        route = getattr(scope.get("route"), "path_format", "-")
+        REQUESTS.labels(scope["method"], route, status).observe(seconds)
+        if not scope["path"].startswith("/api"):
+            return
+        fields = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        logger.info("Request", extra=fields)
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"The body is larger than {self._max} bytes")

@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 MAX_CLAIMS = 5
 """After so many workers died on it without getting further, an execution is given up."""
 GRACE_SECONDS = 5.0
+TOKEN_SECONDS = 0.1
+"""How long streamed text is gathered before it is sent."""
 
 
 @dataclass(slots=True)
@@ -49,14 +51,29 @@ class Held:
 
 
 class LiveEvents:
-    """The engine's event sink: streamed tokens go out as they come, in small groups."""
+    """The engine's event sink: streamed tokens go out in groups, a few times a second."""
 
     def __init__(self, execution_id: UUID) -> None:
         self._id = str(execution_id)
+        self._pending: dict[str, tuple[str, Iteration, list[str]]] = {}
+        self._flush: asyncio.Task[None] | None = None
 
     async def token(self, step_id: str, node_id: str, iteration: Iteration, text: str) -> None:
-        event = token_event(self._id, step_id, node_id, iteration, text, utcnow())
-        await publish([(execution_channel(self._id), event)])
+        self._pending.setdefault(step_id, (node_id, iteration, []))[2].append(text)
+        if self._flush is None:
+            self._flush = asyncio.create_task(self._send_soon())
+
+    async def _send_soon(self) -> None:
+        await asyncio.sleep(TOKEN_SECONDS)
+        pending, self._pending, self._flush = self._pending, {}, None
+        channel = execution_channel(self._id)
+        now = utcnow()
+        await publish(
+            [
+                (channel, token_event(self._id, step_id, node_id, iteration, "".join(texts), now))
+                for step_id, (node_id, iteration, texts) in pending.items()
+            ]
+        )
 
 
 class ExecutionRuntime:

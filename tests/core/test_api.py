@@ -78,3 +78,15 @@ async def test_openapi_lists_the_calls(anonymous: httpx.AsyncClient) -> None:
     paths = (await anonymous.get("/openapi.json")).json()["paths"]
     assert "/api/v1/agents/{agent_id}/execute" in paths
     assert (await anonymous.get("/docs")).status_code == 200
+
+
+async def test_calls_are_logged_by_route_and_never_by_their_secret_path(
+    anonymous: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="agentflow_app"):
+        await anonymous.post("/hooks/a-secret-token", headers={"X-Request-ID": "my-request-2"})
+    lines = [vars(record) for record in caplog.records if record.getMessage() == "Request"]
+    assert [(line["method"], line["route"], line["status"]) for line in lines] == [
+        ("POST", "/api/v1/hooks/{token}", 404)
+    ]
+    assert not any("a-secret-token" in str(line) for line in lines)
