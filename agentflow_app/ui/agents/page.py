@@ -74,6 +74,7 @@ def _menu(agent: AgentRow) -> rx.Component:
             ),
             size="1",
             variant="soft",
+            align="end",
         ),
         modal=False,
     )

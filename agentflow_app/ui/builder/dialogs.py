@@ -102,11 +102,11 @@ def conflict_dialog() -> rx.Component:
                 button(
                     "Keep mine, replace theirs",
                     kind="danger",
-                    on_click=[act("overwrite", Builder.their_revision), Builder.end_conflict],
+                    on_click=act("overwrite"),
                 ),
                 class_name="mt-6 flex flex-wrap justify-end gap-2",
             ),
             max_width="460px",
         ),
-        open=Builder.conflict,
+        open=store("status")["saved"] == "conflict",
     )

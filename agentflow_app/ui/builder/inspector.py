@@ -45,7 +45,7 @@ def _field(field: Any, node_id: Any) -> rx.Component:
     )
 
 
-def _reference(reference: Any) -> rx.Component:
+def _reference(reference: Any, field: Any) -> rx.Component:
     return rx.el.li(
         rx.el.button(
             rx.el.span(reference["label"].to(str), class_name="text-sm text-gray-12"),
@@ -55,7 +55,7 @@ def _reference(reference: Any) -> rx.Component:
             custom_attrs={
                 "onMouseDown": rx.vars.FunctionStringVar.create("((event) => event.preventDefault())")
             },
-            on_click=act("insertReference", reference["path"]),
+            on_click=act("insertReference", reference["path"], field),
             class_name="w-full px-2 py-1 rounded text-left hover:bg-gray-a3",
         )
     )
@@ -183,7 +183,10 @@ def inspector() -> rx.Component:
                 "Data to use",
                 rx.el.p("Goes where the cursor is.", class_name="px-2 text-xs text-gray-11"),
                 rx.el.ul(
-                    rx.foreach(node["references"].to(list[dict[str, str]]), _reference), class_name="pb-3"
+                    rx.foreach(
+                        node["references"].to(list[dict[str, str]]),
+                        lambda reference: _reference(reference, node["reference_field"]),
+                    ), class_name="pb-3"
                 ),
             ),
             _behaviour(node),

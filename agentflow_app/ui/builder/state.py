@@ -48,9 +48,6 @@ class Builder(PageState, rx.State):
     problems: list[dict[str, Any]] = []
     unpublished: bool = False
 
-    conflict: bool = False
-    their_revision: int = 0
-
     sample: str = "{}"
     sample_error: str = ""
     drawer: bool = False
@@ -105,7 +102,6 @@ class Builder(PageState, rx.State):
             "read_only": read_only,
         }
         self._note(draft)
-        self.conflict = False
 
     def _note(self, draft: DraftOut) -> None:
         self.problems = [problem.model_dump(mode="json") for problem in draft.problems]
@@ -133,8 +129,7 @@ class Builder(PageState, rx.State):
                 # An earlier save of the same arrived though its answer did not.
                 self._answer(agent_id, "saved", current["revision"])
                 return None
-            self.conflict, self.their_revision = True, current["revision"]
-            self._answer(agent_id, "conflict")
+            self._answer(agent_id, "conflict", current["revision"])
             return None
         except SignedOut:
             self._answer(agent_id, "failed")
@@ -154,10 +149,6 @@ class Builder(PageState, rx.State):
         async with self._transaction() as (tx, actor):
             draft = await AgentService(tx, actor).get_draft(id_of(self.agent.id))
         self._take(draft, read_only=False)
-
-    @rx.event
-    async def end_conflict(self) -> None:
-        self.conflict = False
 
     @rx.event
     @acts

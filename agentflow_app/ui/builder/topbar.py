@@ -28,7 +28,7 @@ def _saved_state() -> rx.Component:
             ("saved", says("cloud-check", "Saved")),
             ("dirty", says("cloud-upload", "Saving…")),
             ("saving", says("cloud-upload", "Saving…")),
-            ("failed", says("cloud-off", "Not saved, trying again", "text-red-11")),
+            ("failed", says("cloud-off", "Not saved", "text-red-11")),
             ("conflict", says("triangle-alert", "Conflict", "text-red-11")),
             rx.fragment(),
         ),

@@ -154,6 +154,18 @@ def _model(field: Field, node_id: Any) -> rx.Component:
     )
 
 
+def _json(field: Field, node_id: Any) -> rx.Component:
+    # Read when it is left: parsing while typing would reformat what is half written.
+    return rx.el.textarea(
+        default_value=field["text"].to(str),
+        rows=5,
+        on_blur=act_with("setJson", node_id, field["name"]),
+        class_name=f"{TEXTAREA} {_MONO}",
+        key=field["key"].to(str) + field["text"].to(str),
+        **_attributes(field),
+    )
+
+
 _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "text": _line("setText"),
     "textarea": _area("setText", rows=4, mono=False),
@@ -164,7 +176,7 @@ _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "switch": _switch,
     "select": _select,
     "model": _model,
-    "json": _area("setJson", rows=5, mono=True),
+    "json": _json,
     "code": _area("setText", rows=8, mono=True),
     "key_value": _pairs,
     "list": _items,

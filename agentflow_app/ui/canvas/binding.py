@@ -1,4 +1,4 @@
-"""The builder's store in the browser (`store.js`), as Vars that pages read and functions that they call.
+"""The builder's store in the browser (`builder.js`), as Vars that pages read and functions that they call.
 
 Nothing here waits for the server: what a Var shows and what an action does happen in the page.
 """
@@ -9,9 +9,24 @@ import reflex as rx
 from reflex.vars import FunctionStringVar, FunctionVar, VarData
 
 # All from this module: what one module brings lands in one folder, where the files find each other.
-STORE, FLOW, *_ = (
-    rx.asset(name, shared=True).importable_path for name in ("store.js", "flow.jsx", "schema.js", "layout.js")
-)
+_FILES = {
+    name: rx.asset(name, shared=True).importable_path
+    for name in (
+        "builder.js",
+        "edits.js",
+        "fields.js",
+        "flow.jsx",
+        "graph.js",
+        "history.js",
+        "layout.js",
+        "saving.js",
+        "schema.js",
+        "store.js",
+        "viewport.js",
+        "views.js",
+    )
+}
+BUILDER, FLOW = _FILES["builder.js"], _FILES["flow.jsx"]
 
 T = TypeVar("T")
 Slice = Literal["palette", "inspector", "query", "status", "problems", "definition"]
@@ -27,13 +42,13 @@ def store(name: Slice, kind: Any = dict[str, Any]) -> Any:
         f"builder_{name}",
         _var_type=kind,
         _var_data=VarData(
-            imports={STORE: [rx.ImportVar("useBuilder")]},
+            imports={BUILDER: [rx.ImportVar("useBuilder")]},
             hooks={f'const builder_{name} = useBuilder("{name}")': None},
         ),
     ).to(kind)
 
 
-_BUILDER = VarData(imports={STORE: [rx.ImportVar("builder")]})
+_BUILDER = VarData(imports={BUILDER: [rx.ImportVar("builder")]})
 
 
 def act(name: str, *arguments: Any) -> FunctionVar[Any]:

@@ -12,11 +12,12 @@ import {
   getBezierPath,
   useReactFlow,
 } from "@xyflow/react";
-import { builder, graphOf, useBuilder } from "./store";
+import { builder, useBuilder } from "./builder";
+import { graphOf } from "./graph";
+import { FIT } from "./viewport";
 
 export const DRAG_TYPE = "application/agentflow-node";
 
-const FIT = { padding: 0.12, maxZoom: 1, minZoom: 0.4 };
 const DONE = new Set(["completed", "failed"]);
 
 const TOOL =
@@ -150,14 +151,19 @@ function useRefit(pane, flow) {
       observer.disconnect();
     };
   }, [flow, pane]);
-  // Moves without an event are our own.
-  const onMoveStart = useCallback((event) => {
-    if (event) own.current = true;
+  const claim = useCallback(() => {
+    own.current = true;
   }, []);
-  const refit = useCallback(() => {
-    own.current = false;
-  }, []);
-  return [onMoveStart, refit];
+  // Moves without an event are ours, not a person's.
+  const onMoveStart = useCallback((event) => event && claim(), [claim]);
+  const refit = useCallback(
+    (anew = false) => {
+      if (anew) own.current = false;
+      if (!own.current) setTimeout(() => flow.fitView({ ...FIT, duration: anew ? 0 : 150 }), 60);
+    },
+    [flow],
+  );
+  return { onMoveStart, claim, refit };
 }
 
 function useLeaving() {
@@ -189,7 +195,7 @@ function Editor({ draft, ack, problems, statuses, node, colorMode, onSave }) {
     [edges, statuses, readOnly],
   );
   const pane = useRef(null);
-  const [onMoveStart, refit] = useRefit(pane, flow);
+  const { onMoveStart, claim, refit } = useRefit(pane, flow);
   useShortcuts();
   useLeaving();
 
@@ -201,14 +207,14 @@ function Editor({ draft, ack, problems, statuses, node, colorMode, onSave }) {
   useEffect(() => {
     if (!draft.agent_id) return;
     builder.load(draft);
-    refit();
-    setTimeout(() => flow.fitView(FIT), 60);
+    refit(true);
     // A draft is loaded once per `key`; its other fields never change without it.
   }, [draft.key]);
   useEffect(() => {
     if (ack.number) builder.acknowledge(ack);
   }, [ack.number]);
   useEffect(() => builder.setProblems(problems), [problems]);
+  useEffect(() => refit(), [definition.nodes.length, refit]);
 
   const onNodesChange = useCallback(
     (changes) => {
@@ -230,10 +236,11 @@ function Editor({ draft, ack, problems, statuses, node, colorMode, onSave }) {
       const name = event.dataTransfer.getData(DRAG_TYPE);
       if (!name) return;
       event.preventDefault();
+      claim();
       const { x, y } = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY });
       builder.add(...name.split("."), { x: x - 110, y: y - 30 });
     },
-    [flow],
+    [flow, claim],
   );
 
   return h(
@@ -285,7 +292,7 @@ function Viewer({ definition, statuses, node, selected, colorMode, onSelect }) {
   const chosen = useMemo(() => (selected ? [selected] : []), [selected]);
   const none = useRef([]);
   const pane = useRef(null);
-  const [onMoveStart] = useRefit(pane, flow);
+  const { onMoveStart } = useRefit(pane, flow);
   const [nodes, setNodes, edges] = useFollowed(graph, chosen, none.current);
   const painted = useMemo(
     () => edges.map((edge) => ({ ...edge, className: edgeClass(edge, statuses), data: { readOnly: true } })),

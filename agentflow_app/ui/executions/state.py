@@ -158,7 +158,7 @@ class Run(PageState, rx.State):
     async def run_again(self) -> Any:
         live = await self.get_state(Live)
         async with self._transaction() as (tx, actor):
-            run = await ExecutionService(tx, actor).start(
-                id_of(live.run.agent_id), ExecuteRequest(trigger_data=live.data.trigger)
-            )
+            service = ExecutionService(tx, actor)
+            before = await service.get(id_of(live.run.id))
+            run = await service.start(before.agent_id, ExecuteRequest(trigger_data=before.trigger_data))
         return rx.redirect(f"/runs/{run.id}")

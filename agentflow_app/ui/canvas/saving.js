@@ -1,0 +1,104 @@
+// Autosave: what has settled goes to the server with the revision that it is based on. The answer is the next
+// revision, or a conflict that a person settles. Until then the browser keeps a copy of what is not saved.
+
+import { EMPTY, blank, publish, state } from "./store";
+
+const SAVE_AFTER_MS = 600;
+const ANSWER_WITHIN_MS = 10000;
+const RETRY_AFTER_MS = 2000;
+
+let save = null;
+let saveTimer = null;
+let answerTimer = null;
+let inFlight = null;
+
+const backupKey = (id) => `agentflow.draft.${id}`;
+
+export function backup() {
+  try {
+    localStorage.setItem(
+      backupKey(state.agentId),
+      JSON.stringify({ revision: state.revision, definition: state.definition }),
+    );
+  } catch {
+    // A full or forbidden storage costs only the safety net; autosave goes on.
+  }
+}
+
+function kept(id) {
+  try {
+    return JSON.parse(localStorage.getItem(backupKey(id)) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+export function discard() {
+  localStorage.removeItem(backupKey(state.agentId));
+}
+
+export function onSave(handler) {
+  save = handler;
+}
+
+export function scheduleSave(delay = SAVE_AFTER_MS) {
+  clearTimeout(saveTimer);
+  saveTimer = setTimeout(flush, delay);
+}
+
+export function flush() {
+  clearTimeout(saveTimer);
+  if (!save || inFlight || state.readOnly || !["dirty", "failed"].includes(state.saved)) return;
+  inFlight = state.definition;
+  publish({ saved: "saving" });
+  save({ agent_id: state.agentId, definition: state.definition, revision: state.revision });
+  clearTimeout(answerTimer);
+  answerTimer = setTimeout(() => {
+    inFlight = null;
+    publish({ saved: "failed" });
+    scheduleSave(RETRY_AFTER_MS);
+  }, ANSWER_WITHIN_MS);
+}
+
+export function load({ agent_id: agentId, definition, revision, read_only: readOnly }) {
+  clearTimeout(saveTimer);
+  clearTimeout(answerTimer);
+  inFlight = null;
+  const copy = readOnly ? null : kept(agentId);
+  const unsaved = copy !== null && JSON.stringify(copy.definition) !== JSON.stringify(definition);
+  const outdated = unsaved && copy.revision !== revision;
+  publish({
+    ...blank(),
+    agentId,
+    readOnly,
+    revision: unsaved ? copy.revision : revision,
+    theirs: revision,
+    definition: { ...EMPTY, ...(unsaved ? copy.definition : definition) },
+    saved: outdated ? "conflict" : unsaved ? "dirty" : "saved",
+  });
+  if (unsaved && !outdated) scheduleSave(0);
+}
+
+export function acknowledge({ agent_id: agentId, status, revision }) {
+  if (agentId !== state.agentId) return;
+  clearTimeout(answerTimer);
+  const clean = inFlight === state.definition;
+  inFlight = null;
+  if (status === "conflict") publish({ saved: status, theirs: revision });
+  else if (status !== "saved") publish({ saved: status });
+  else {
+    publish({ revision, saved: clean ? "saved" : "dirty" });
+    if (clean) discard();
+    else {
+      backup();
+      scheduleSave(0);
+    }
+  }
+}
+
+/** Ends a conflict: puts this copy on top of the other side's latest. */
+export function overwrite() {
+  publish({ revision: state.theirs, saved: "dirty" });
+  backup();
+  scheduleSave(0);
+}
