@@ -13,7 +13,7 @@ ID_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 def rename_node(definition: Definition, old: str, new: str) -> Definition:
     """The definition with the node's id changed in nodes, edges, groups and every expression.
 
-    Raises ValueError where `new` is no id or taken, ExpressionError where an expression cannot be parsed.
+    Raises ValueError where `new` is no id or taken.
     """
     if not ID_PATTERN.fullmatch(new):
         raise ValueError(f"{new!r} is no id: lower-case letters, digits and _, beginning with a letter")

@@ -4,6 +4,7 @@ There is no generated code and no access to Python objects: what the tree may co
 everything else is refused when it is compiled.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,6 +57,8 @@ class Frame:
 
 
 Value = Callable[[Frame], Any]
+# Escapes in literals can spell what neither JSON nor a database takes as text.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def missing(root: str, keys: tuple[Key, ...], why: str = "") -> MissingPathError:
@@ -169,7 +172,10 @@ def _always(value: Any) -> Value:
 
 
 def _const(node: nodes.Const) -> Value:
-    return _always(checked_number(node.value))
+    value = checked_number(node.value)
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        raise ExpressionError("text may not hold the character NUL or half of a surrogate pair")
+    return _always(value)
 
 
 def _list(node: nodes.List) -> Value:

@@ -1,9 +1,11 @@
 """Which paths a text uses, and how to rename a node in it."""
 
+import re
 from dataclasses import dataclass
 
 from jinja2 import nodes
 
+from engine.errors import ExpressionError
 from engine.expressions.compiler import path_of
 from engine.expressions.syntax import CONSTANTS, has_expression, in_braces, parse, parse_condition, tokens
 from engine.expressions.values import Key, path_text
@@ -52,18 +54,26 @@ def _collect(node: nodes.Node, found: dict[Reference, None]) -> None:
 
 
 def rename(text: str, old: str, new: str, *, condition: bool = False) -> str:
-    """The text with every `node_<old>` in its expressions turned into `node_<new>`."""
+    """The text with every `node_<old>` in its expressions turned into `node_<new>`, even in a broken one."""
     name = f"node_{old}"
     if name not in text or not (condition or has_expression(text)):
         return text
     bare = condition and not text.strip().startswith("{{")
     source = in_braces(text) if bare else text
+    try:
+        renamed = _renamed(source, name, f"node_{new}")
+    except ExpressionError:
+        # Somebody is in the middle of writing it; what looks like a reference is meant to be one.
+        return re.sub(rf"(?<![\w.]){name}(?!\w)", f"node_{new}", text)
+    return renamed[3:-3] if bare else renamed
+
+
+def _renamed(source: str, name: str, new: str) -> str:
     parts: list[str] = []
     before = ""
     for kind, value in tokens(source):
         replaced = kind == "name" and value == name and before != "."
-        parts.append(f"node_{new}" if replaced else value)
+        parts.append(new if replaced else value)
         if kind != "whitespace":
             before = value
-    renamed = "".join(parts)
-    return renamed[3:-3] if bare else renamed
+    return "".join(parts)

@@ -64,6 +64,9 @@ class HttpRequest(NodeKind[HttpRequestConfig]):
     Config = HttpRequestConfig
     Output = HttpRequestOutput
 
+    def would(self, config: HttpRequestConfig) -> dict[str, JsonValue]:
+        return config.model_dump(mode="json", include={"method", "url", "headers", "query", "body"})
+
     async def run(self, config: HttpRequestConfig, context: Context) -> Result:
         import httpx
 

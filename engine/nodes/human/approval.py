@@ -49,6 +49,7 @@ class Approval(NodeKind[ApprovalConfig]):
     label = "Approval"
     help = "Waits until a person approves or rejects."
     icon = "user-check"
+    instant = True
     handle_names = ("approved", "rejected", "expired")
     Config = ApprovalConfig
     Output = ApprovalOutput

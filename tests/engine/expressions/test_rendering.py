@@ -292,6 +292,8 @@ def test_what_does_not_work_is_an_expression_error(text):
         "{% for a.b in c %}{% endfor %}",
         "{{ 'a' 'b }}",
         "{{ 1e999 }}",
+        "{{ '\\ud800' }}",
+        "{{ '\\x00' }}",
     ],
 )
 def test_bad_syntax_is_refused_when_compiled(text):

@@ -26,7 +26,13 @@ async def test_a_side_effect_is_only_described_and_what_is_missing_for_it_is_nul
     assert result.status == "completed"
     assert outputs["send"] == {
         "dry_run": True,
-        "would": {"method": "POST", "url": "https://example.com/7", "body": {"x": 1}},
+        "would": {
+            "method": "POST",
+            "url": "https://example.com/7",
+            "headers": {},
+            "query": {},
+            "body": {"x": 1},
+        },
     }
     assert outputs["a"] == {"id": None, "first": None}
     assert outputs["t"] == {"text": "[]"}

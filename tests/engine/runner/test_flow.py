@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from engine.testing import NoEgress, run_definition
+from engine import Runner, TriggerInput
+from engine.testing import MemoryJournal, NoEgress, memory_ports, run_definition
 from tests.engine.graphs import edge, fails, fetch, graph, node, put, write
 from tests.engine.http_server import Answer, Request, serving
 
@@ -51,6 +52,21 @@ async def test_only_the_trigger_that_fired_goes_on():
     assert by_hand == {"by_hand": "completed", "hook": "skipped", "a": "completed", "b": "skipped"}
     _, hook = await statuses(definition, triggered_by="webhook")
     assert hook == {"by_hand": "skipped", "hook": "completed", "a": "skipped", "b": "completed"}
+
+
+async def test_the_host_may_name_the_trigger():
+    definition = graph(
+        node("a", "trigger.manual"), node("b", "trigger.manual"), put("x"), put("y"), "a>x", "b>y"
+    )
+    for named, expected in (("b", "completed"), ("a", "skipped"), ("x", None)):
+        journal = MemoryJournal()
+        trigger = TriggerInput(node_id=named)
+        await Runner(definition, memory_ports(journal), execution_id="e", trigger=trigger).run()
+        found = {step.node_id: step.status for step in journal.steps.values()}
+        if expected is None:
+            assert journal.end.error["message"] == "There is no trigger node 'x'"
+        else:
+            assert found["y"] == expected
 
 
 async def test_a_call_falls_back_to_any_trigger_that_is_not_disabled():

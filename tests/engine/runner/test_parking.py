@@ -74,6 +74,7 @@ async def test_the_decision_takes_its_way(payload, branch, output):
     assert ended(await host.run()).output == {"at": branch}
     assert host.steps["ask"].output == output
     assert host.steps["ask"].attempt == 1
+    assert len(host.events("step.started")) == 3
 
 
 @pytest.mark.parametrize(("editable", "expected"), [(True, {"to": "eve"}), (False, {"to": "bob"})])

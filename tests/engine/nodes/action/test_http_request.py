@@ -254,5 +254,5 @@ async def test_a_dry_run_sends_nothing(egress):
     assert server.requests == []
     assert result.output == {
         "dry_run": True,
-        "would": {"url": server.url, "method": "POST", "query": {"n": 5}},
+        "would": {"method": "POST", "url": server.url, "headers": {}, "query": {"n": 5}, "body": None},
     }
