@@ -78,7 +78,8 @@ def one_line_failures() -> Iterator[None]:
     try:
         yield
     except StartupError as error:
-        _fail(str(error))
+        full = "No space left on device" in str(error)
+        _fail("The disk is full: free some space and start again." if full else str(error))
     except ValidationError as error:
         _fail("; ".join(_problem(problem["loc"], problem["msg"]) for problem in error.errors()))
     except OSError as error:

@@ -1,5 +1,6 @@
 """What the terminal shows: phases that rewrite themselves, or plain lines where there is no terminal."""
 
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -72,7 +73,9 @@ class Screen:
         if not self.out.isatty():
             return
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
-        self._write(up + "".join(f"\x1b[2K{self._text(phase)}\n" for phase in self._phases.values()))
+        width = shutil.get_terminal_size().columns - 1  # a wrapped line would be drawn over its neighbours
+        lines = (self._text(phase)[:width] for phase in self._phases.values())
+        self._write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
         self._drawn = len(self._phases)
 
     def _text(self, phase: _Phase) -> str:

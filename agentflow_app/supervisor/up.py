@@ -217,8 +217,6 @@ class Supervisor:
 
     def _failure(self, what: str, log_name: str, lines: int = 8) -> StartupError:
         said = last_lines(self._log(log_name), lines)
-        if "No space left on device" in said:
-            return StartupError(f"The disk of {self._data_dir} is full: free some space and start again.")
         _, own, message = said.rpartition(FAILURE_PREFIX)
         return StartupError(message if own else f"{what}. The end of its log:\n{said}")
 

@@ -1,0 +1,39 @@
+"""`make bench`: every benchmark, each against a bound measured in the same run. Writes benchmarks/results.md."""
+
+import asyncio
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import engine_steps, runs
+
+RESULTS = Path(__file__).with_name("results.md")
+PACKAGES = ("agentflow", "dramatiq", "fastapi", "granian", "psycopg", "pydantic-ai-slim", "reflex", "sqlalchemy")
+
+
+def main() -> None:
+    lines = [
+        "# Measured",
+        "",
+        "`make bench` writes this file.",
+        "",
+        f"Machine: {_cores()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}.",
+        "Versions: " + ", ".join(f"{name} {version(name)}" for name in PACKAGES) + ".",
+        "",
+        *asyncio.run(engine_steps.report()),
+        "",
+        *asyncio.run(runs.report()),
+    ]
+    text = "\n".join(lines) + "\n"
+    RESULTS.write_text(text)
+    print(text)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    main()
