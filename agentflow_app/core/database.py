@@ -22,6 +22,7 @@ from agentflow_app.core.serialization import dumps, loads
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.tenancy import Actor
 
+_SET_TENANT = text("SELECT set_config('app.org_id', :org, true), set_config('app.user_id', :user, true)")
 DatabaseRole = Literal["app", "system"]
 
 
@@ -79,7 +80,7 @@ class Database:
             pool_size=size,
             max_overflow=size,
             pool_timeout=10,
-            pool_pre_ping=True,
+            pool_pre_ping=role == "system",
             pool_recycle=1800,
             json_serializer=dumps,
             json_deserializer=loads,
@@ -96,11 +97,16 @@ class Database:
     ) -> AsyncIterator[Transaction]:
         """Commits at the end, then runs the hooks; rolls back on any error. No tenant sees nothing."""
         tenant = actor.org_id if actor else org_id
+        scope = {"org": str(tenant) if tenant else "", "user": str(actor.user_id) if actor else ""}
         async with _unavailable_when_down(), self._app_sessions() as tx:
-            await tx.execute(
-                text("SELECT set_config('app.org_id', :org, true), set_config('app.user_id', :user, true)"),
-                {"org": str(tenant) if tenant else "", "user": str(actor.user_id) if actor else ""},
-            )
+            try:
+                await tx.execute(_SET_TENANT, scope)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                # The pool held a connection that is gone. Nothing was done on it, so a new one may try.
+                await tx.rollback()
+                await tx.execute(_SET_TENANT, scope)
             yield tx
             await tx.commit()
             await tx.run_hooks()

@@ -22,15 +22,18 @@ async def follow(actor: Actor, execution_id: UUID, after: int = 0) -> AsyncItera
     Raises ExecutionNotFound or Forbidden before the first event.
     """
     seen = max(after, 0)
-    async with database().transaction(actor) as tx:
-        await ExecutionService(tx, actor).get(execution_id)
     async with event_hub().subscribe(execution_channel(execution_id)) as mailbox:
         while True:
             # Postgres first, and again whenever the notices may have a gap.
-            async for event in _stored(actor, execution_id, seen):
-                seen = event["seq"]
-                yield event
-            if await _ended(actor, execution_id, seen):
+            over = False
+            while not over:
+                stored, over = await _read(actor, execution_id, seen)
+                for event in stored:
+                    seen = event["seq"]
+                    yield event
+                if len(stored) < _PAGE:
+                    break
+            if over:
                 return
             mailbox.lagged = False
             complete = True
@@ -51,23 +54,14 @@ async def follow(actor: Actor, execution_id: UUID, after: int = 0) -> AsyncItera
                         break
 
 
-async def _stored(actor: Actor, execution_id: UUID, after: int) -> AsyncIterator[dict[str, Any]]:
-    while True:
-        async with database().transaction(actor) as tx:
-            page = await ExecutionService(tx, actor).events(execution_id, after, _PAGE)
-        for event in page:
-            yield event
-        if len(page) < _PAGE:
-            return
-        after = page[-1]["seq"]
-
-
-async def _ended(actor: Actor, execution_id: UUID, seen: int) -> bool:
-    """Whether it is over and nothing is left to send."""
+async def _read(actor: Actor, execution_id: UUID, after: int) -> tuple[list[dict[str, Any]], bool]:
+    """The next stored events, and whether they are the last that there will be."""
     async with database().transaction(actor) as tx:
         service = ExecutionService(tx, actor)
         execution = await service.load(execution_id)
-        return execution.status in ENDED and execution.event_seq <= seen
+        events = await service.events(execution_id, after, _PAGE)
+    last = events[-1]["seq"] if events else after
+    return events, execution.status in ENDED and last >= execution.event_seq
 
 
 async def wait_for_end(actor: Actor, execution_id: UUID) -> ExecutionOut:
