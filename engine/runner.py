@@ -24,8 +24,6 @@ from engine.step import WAITING, Step
 from engine.waiting import overall_wait, rings_soon
 from engine.writer import Writer
 
-IDLE_SECONDS = 5.0
-"""A worker with nothing else to do waits so long for a timer; for longer ones the execution is parked."""
 STEPS_BETWEEN_YIELDS = 20
 
 
@@ -125,7 +123,7 @@ class Runner:
             waiting = self._board.open_steps()
             if not waiting:
                 return await self._end("completed")
-            if not rings_soon(waiting, self._clock.now(), IDLE_SECONDS):
+            if not rings_soon(waiting, self._clock.now()):
                 return await self._park(overall_wait(waiting))
         if self._releasing and (self._grace_over or not self._tasks):
             await self._abandon()
@@ -217,8 +215,6 @@ class Runner:
             self._mark_uncertain(step, error_json("INTERRUPTED", message, step.node.id, {}))
         else:
             self._ready.append(step)
-
-    # One step.
 
     def _prepare(self, step: Step) -> Prepared | None:
         """Everything before the work itself. None where there is none: it failed, was pinned, or waits."""
@@ -354,8 +350,6 @@ class Runner:
         node_id = error.details.get("node_id")
         self._failure = self._failure or error_json(error.code, error.message, node_id, error.details)
 
-    # News: from tasks, timers and the host.
-
     def _post(self, message: Callable[[], None]) -> None:
         self._inbox.append(message)
         self._wake.set()
@@ -398,8 +392,6 @@ class Runner:
     def _watch_deadline(self) -> None:
         seconds = self._settings.timeout_seconds
         if seconds is not None:
-            error = ExecutionTimeoutError(
-                f"This execution took longer than {seconds:g} s", details={"timeout_seconds": seconds}
-            )
+            error = ExecutionTimeoutError(f"This execution took longer than {seconds:g} s")
             remaining = seconds - self.elapsed_seconds
             self._alarms.set("deadline", remaining, lambda: self._post(lambda: self._fail_execution(error)))

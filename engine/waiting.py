@@ -10,11 +10,14 @@ from engine.step import Step
 # The first of these that some step waits for is what people are told.
 _RANK = ("uncertain", "budget", "approval", "input", "webhook", "child", "timer")
 
+IDLE_SECONDS = 5.0
+"""A worker with nothing else to do waits so long for a timer; for longer ones the execution is parked."""
 
-def rings_soon(steps: Sequence[Step], now: datetime, idle_seconds: float) -> bool:
+
+def rings_soon(steps: Sequence[Step], now: datetime) -> bool:
     """Whether one of them goes on by itself so soon that parking is not worth it."""
     dues = [step.due for step in steps if step.due is not None]
-    return bool(dues) and (min(dues) - now).total_seconds() <= idle_seconds
+    return bool(dues) and (min(dues) - now).total_seconds() <= IDLE_SECONDS
 
 
 def overall_wait(steps: Sequence[Step]) -> WaitingFor:
