@@ -10,14 +10,12 @@ from agentflow_app.core.heartbeats import ALIVE_FOR
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.supervisor.readiness import local_address
 
-_FIRST = 1
-"""A container's own process has this pid."""
 
-
-def is_healthy() -> bool:
-    role = " ".join(psutil.Process(_FIRST).cmdline()).removeprefix("agentflow ").strip()
+def is_healthy(pid: int) -> bool:
+    """Whether the process `pid`, be it web, worker or scheduler, does its work."""
+    role = " ".join(psutil.Process(pid).cmdline()).removeprefix("agentflow ").strip()
     config = settings()
-    return _beats(role, config) if role in ("worker", "scheduler") else _answers(config)
+    return _beats(role, pid, config) if role in ("worker", "scheduler") else _answers(config)
 
 
 def _answers(config: Settings) -> bool:
@@ -31,12 +29,12 @@ def _answers(config: Settings) -> bool:
         connection.close()
 
 
-def _beats(role: str, config: Settings) -> bool:
+def _beats(role: str, pid: int, config: Settings) -> bool:
     try:
         with psycopg.connect(config.database_url, connect_timeout=4) as connection:
             found = connection.execute(
                 "SELECT 1 FROM process_heartbeats WHERE starts_with(process_id, %s) AND seen_at > now() - %s",
-                (f"{role}@{platform.node()[:50]}:{_FIRST}:", ALIVE_FOR),
+                (f"{role}@{platform.node()[:50]}:{pid}:", ALIVE_FOR),
             )
             return found.fetchone() is not None
     except psycopg.Error:

@@ -81,11 +81,11 @@ def doctor() -> None:
 
 
 @app.command()
-def health() -> None:
-    """Exit 0 while the process of this container does its work: the image's health check."""
+def health(pid: Annotated[int, typer.Option(help="The process; a container's own is 1")] = 1) -> None:
+    """Exit 0 while web, worker or scheduler does its work: the image's health check."""
     from agentflow_app.health import is_healthy
 
-    raise typer.Exit(0 if is_healthy() else 1)
+    raise typer.Exit(0 if is_healthy(pid) else 1)
 
 
 @app.command()
