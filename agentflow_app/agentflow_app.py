@@ -3,6 +3,8 @@
 import logging
 
 import reflex as rx
+from reflex.event import EventSpec
+from reflex.utils.imports import ImportDict
 
 from agentflow_app.api import create_api
 from agentflow_app.ui.pages import FIRST_DOOR, add_pages
@@ -10,18 +12,18 @@ from agentflow_app.ui.pages import FIRST_DOOR, add_pages
 logger = logging.getLogger(__name__)
 
 
-def _page_event_failed(exception: Exception) -> rx.event.EventSpec:
+def _page_event_failed(exception: Exception) -> EventSpec:
     logger.error("A page event failed", exc_info=exception)
     return rx.toast.error("Something went wrong. Reload the page and try again.")
 
 
-class Fonts(rx.Fragment):
+class Fonts(rx.Fragment):  # type: ignore[misc]  # typed Any by Reflex
     """Brings the typeface along with the app: nothing is fetched from elsewhere."""
 
     lib_dependencies: list[str] = ["@fontsource-variable/inter@5.3.0"]
 
-    def add_imports(self) -> dict[str, list[str]]:
-        return {"": ["@fontsource-variable/inter/index.css"]}
+    def add_imports(self) -> ImportDict:
+        return {"": "@fontsource-variable/inter/index.css"}
 
 
 app = rx.App(

@@ -35,7 +35,7 @@ def tokens(count: float | None) -> str:
 
 
 def percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{rate * 100:.0f} %" if rate in (0, 1) else f"{rate * 100:.1f} %"
+    return "n/a" if rate is None else f"{rate * 100:.0f} %" if rate in (0, 1) else f"{rate * 100:.1f} %"
 
 
 def facts(*parts: str) -> str:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -23,8 +23,7 @@ from agentflow_app.core.tenancy import Actor
 
 logger = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-S = TypeVar("S", bound="PageState")
+Handler = Callable[..., Awaitable[Any]]
 
 
 class SignedOut(Exception):  # noqa: N818  # a fact about the visitor, not a fault
@@ -82,13 +81,21 @@ def _explain(error: Exception) -> Failure:
     return Failure(500, "Something went wrong on our side. It was noted under the number below.", reference)
 
 
-def loads(
-    handler: Callable[Concatenate[S, P], Awaitable[Any]],
-) -> Callable[Concatenate[S, P], Awaitable[Any]]:
+def event(handler: Callable[..., Any]) -> Any:
+    """Makes a method of a state an event handler; the class then holds a handler to bind, not a function."""
+    return rx.event(handler)
+
+
+def background(handler: Handler) -> Any:
+    """The same for one that goes on while the page lives; it enters `async with self` only to assign."""
+    return rx.event(background=True)(handler)
+
+
+def loads(handler: Handler) -> Any:
     """For the handler that fills a page: it ends with content or with the page's failure state."""
 
     @functools.wraps(handler)
-    async def guarded(self: S, *args: P.args, **kwargs: P.kwargs) -> Any:
+    async def guarded(self: PageState, *args: Any, **kwargs: Any) -> Any:
         token = request_id.set(str(new_id()))
         try:
             result = await handler(self, *args, **kwargs)
@@ -106,13 +113,11 @@ def loads(
     return guarded
 
 
-def acts(
-    handler: Callable[Concatenate[S, P], Awaitable[Any]],
-) -> Callable[Concatenate[S, P], Awaitable[Any]]:
+def acts(handler: Handler) -> Any:
     """For what a person does on a loaded page: a failure is a toast, and the page stays as it is."""
 
     @functools.wraps(handler)
-    async def guarded(self: S, *args: P.args, **kwargs: P.kwargs) -> Any:
+    async def guarded(self: PageState, *args: Any, **kwargs: Any) -> Any:
         token = request_id.set(str(new_id()))
         try:
             return await handler(self, *args, **kwargs)

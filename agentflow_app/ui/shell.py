@@ -50,7 +50,10 @@ def _waiting_count() -> rx.Component:
         Shell.waiting > 0,
         rx.el.span(
             Shell.waiting,
-            class_name="ml-auto min-w-5 h-5 px-1 rounded-full bg-amber-a4 text-amber-11 text-xs text-center tabular-nums",
+            class_name=(
+                "ml-auto min-w-5 h-5 px-1 rounded-full bg-amber-a4 text-amber-11 text-xs "
+                "text-center tabular-nums"
+            ),
             custom_attrs={"aria-label": "waiting for a decision"},
         ),
     )
@@ -102,7 +105,8 @@ def _user_menu() -> rx.Component:
                 icon("chevrons-up-down", size=14, class_name="ml-auto text-gray-9 hidden md:inline"),
                 type="button",
                 class_name=(
-                    "flex items-center gap-2 w-full h-9 px-2 rounded-md text-base text-gray-12 hover:bg-gray-a3"
+                    "flex items-center gap-2 w-full h-9 px-2 rounded-md text-base text-gray-12 "
+                    "hover:bg-gray-a3"
                 ),
                 custom_attrs={"aria-label": "Your account"},
             )
@@ -150,7 +154,10 @@ def _sidebar(active: str) -> rx.Component:
             custom_attrs={"aria-label": "Main"},
         ),
         rx.el.div(_user_menu(), class_name="mt-auto"),
-        class_name="hidden md:flex flex-col w-56 shrink-0 h-screen sticky top-0 p-2 bg-gray-2 border-r border-gray-a4",
+        class_name=(
+            "hidden md:flex flex-col w-56 shrink-0 h-screen sticky top-0 p-2 bg-gray-2 border-r "
+            "border-gray-a4"
+        ),
     )
 
 
@@ -159,7 +166,9 @@ def _phone_bars(active: str) -> tuple[rx.Component, rx.Component]:
         brand(),
         rx.el.span(Shell.organization, class_name="text-base font-semibold text-gray-12 truncate"),
         rx.el.div(_user_menu(), class_name="ml-auto"),
-        class_name="md:hidden sticky top-0 z-20 flex items-center gap-2 h-12 px-3 bg-gray-2 border-b border-gray-a4",
+        class_name=(
+            "md:hidden sticky top-0 z-20 flex items-center gap-2 h-12 px-3 bg-gray-2 border-b border-gray-a4"
+        ),
     )
     bottom = rx.el.nav(
         *[_tab(to, active) for to in DESTINATIONS],

@@ -1,5 +1,7 @@
-"""The look of the app: one accent, one gray, one type scale, a 4 px grid. Colours are Radix tokens, so light and
-dark come from one set of names. Pages compose `ui.components`; only this file and `assets/agentflow.css` hold values.
+"""The look of the app: one accent, one gray, one type scale, a 4 px grid.
+
+Colours are Radix tokens, so light and dark come from one set of names. Pages compose `ui.components`; only
+this file and `assets/agentflow.css` hold values.
 """
 
 from typing import Any, Final

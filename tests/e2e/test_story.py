@@ -62,7 +62,8 @@ async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit:
     await open_sample(page, ada.url)
     await page.get_by_role("tab", name="Input").click()
     await page.get_by_label("Trigger data, as JSON").fill(
-        '{"name": "Ben", "message": "We want to buy 500 licenses today, budget is approved, call me urgently"}'
+        '{"name": "Ben", "message": "We want to buy 500 licenses today, budget is approved, '
+        'call me urgently"}'
     )
     await page.get_by_role("button", name="Run", exact=True).click()
     await page.wait_for_url(RUN_URL)
@@ -87,7 +88,8 @@ async def test_a_waiting_run_is_cancelled_on_its_page(visit: Visit) -> None:
     await open_sample(page, ada.url)
     await page.get_by_role("tab", name="Input").click()
     await page.get_by_label("Trigger data, as JSON").fill(
-        '{"name": "Ben", "message": "We want to buy 500 licenses today, budget is approved, call me urgently"}'
+        '{"name": "Ben", "message": "We want to buy 500 licenses today, budget is approved, '
+        'call me urgently"}'
     )
     await page.get_by_role("button", name="Run", exact=True).click()
     await page.wait_for_url(RUN_URL)

@@ -4,11 +4,11 @@ from typing import Any
 
 import reflex as rx
 
-from agentflow_app.ui.session import SignedOut, actor_of
+from agentflow_app.ui.session import SignedOut, actor_of, event
 
 
 class Door(rx.State):
-    @rx.event
+    @event
     async def load(self) -> Any:
         try:
             await actor_of(self)

@@ -14,9 +14,10 @@ from agentflow_app.ui.components.icon import icon
 from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
 from agentflow_app.ui.components.status import status_badge
-from agentflow_app.ui.components.table import WIDE, cell, pager, row, table
+from agentflow_app.ui.components.table import WIDE, cell, length, pager, row, table
 from agentflow_app.ui.shell import Shell, shell
 
+_CHOICE = "p-3 rounded-lg border cursor-pointer has-[:focus-visible]:outline-2"
 _SOURCES = (
     ("blank", "Blank", "A manual trigger and nothing else.", "square-dashed"),
     ("sample", "Lead router", "Classifies leads and asks before a hot one is answered.", "workflow"),
@@ -30,7 +31,10 @@ def _menu(agent: AgentRow) -> rx.Component:
             rx.el.button(
                 icon("ellipsis", size=16),
                 type="button",
-                class_name="relative z-10 flex items-center justify-center w-7 h-7 rounded-md text-gray-11 hover:bg-gray-a4",
+                class_name=(
+                    "relative z-10 flex items-center justify-center w-7 h-7 rounded-md "
+                    "text-gray-11 hover:bg-gray-a4"
+                ),
                 custom_attrs={"aria-label": "More about " + agent.name},
             )
         ),
@@ -126,8 +130,8 @@ def _source(key: str, title: str, text: str, icon_name: str) -> rx.Component:
         rx.el.span(text, class_name="block text-sm text-gray-11"),
         class_name=rx.cond(
             chosen,
-            "p-3 rounded-lg border cursor-pointer border-accent-8 bg-accent-a2 has-[:focus-visible]:outline-2",
-            "p-3 rounded-lg border cursor-pointer border-gray-a5 hover:border-gray-a8 has-[:focus-visible]:outline-2",
+            f"{_CHOICE} border-accent-8 bg-accent-a2",
+            f"{_CHOICE} border-gray-a5 hover:border-gray-a8",
         ),
     )
 
@@ -167,7 +171,7 @@ def _new_dialog() -> rx.Component:
                 rx.el.textarea(
                     id="agent-json",
                     default_value="",
-                    on_change=Agents.set_pasted.debounce(200),
+                    on_blur=Agents.set_pasted,
                     rows=8,
                     placeholder='{"schema_version": 1, "nodes": [ … ], "edges": [ … ]}',
                     spell_check=False,
@@ -227,7 +231,7 @@ def agents_page() -> rx.Component:
         Agents.loading,
         skeleton_rows(6),
         rx.cond(
-            Agents.rows.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+            length(Agents.rows) > 0,
             rx.fragment(listing, pager(Agents.more, Agents.load_more, Agents.loading_more)),
             _nothing(),
         ),
@@ -242,9 +246,7 @@ def agents_page() -> rx.Component:
         ),
         rx.cond(
             Agents.failure.status > 0,
-            failure_state(
-                Agents.failure.status, Agents.failure.message, Agents.failure.request_id, Agents.load
-            ),
+            failure_state(Agents.failure, Agents.load),
             rx.fragment(
                 rx.el.div(
                     search_input(Agents.search, Agents.set_search, label="Search agents"),

@@ -11,7 +11,7 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.organizations.welcome import sample_definition
 from agentflow_app.ui.figures import moment, percent
-from agentflow_app.ui.session import PageState, acts, id_of, loads
+from agentflow_app.ui.session import PageState, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
 STATUSES: tuple[str, ...] = get_args(AgentStatus)
@@ -54,12 +54,12 @@ class Agents(PageState, rx.State):
     def _query(self, **extra: Any) -> AgentQuery:
         return AgentQuery(
             search=self.search or None,
-            status=self.status or None,  # type: ignore[arg-type]  # checked against STATUSES when it was read
+            status=self.status or None,
             sort="updated_at",
             **extra,
         )
 
-    @rx.event
+    @event
     @loads
     async def load(self) -> None:
         parameters = self.router.url.query_parameters
@@ -74,7 +74,7 @@ class Agents(PageState, rx.State):
         self.rows = [_row(agent) for agent in page.data]
         self._cursor, self.more = page.next_cursor, page.next_cursor is not None
 
-    @rx.event
+    @event
     @acts
     async def load_more(self) -> None:
         async with self._transaction() as (tx, actor):
@@ -87,43 +87,43 @@ class Agents(PageState, rx.State):
         query = "&".join(f"{name}={value}" for name, value in pairs if value)
         return rx.redirect(f"/agents?{query}" if query else "/agents", replace=True)
 
-    @rx.event
+    @event
     async def set_search(self, search: str) -> Any:
         self.search = str(search)[:200]
         return self._go()
 
-    @rx.event
+    @event
     async def set_status(self, status: str) -> Any:
         self.status = status if status in STATUSES else ""
         return self._go()
 
-    @rx.event
+    @event
     async def clear(self) -> Any:
         self.search, self.status = "", ""
         return self._go()
 
-    @rx.event
+    @event
     async def open_new(self, source: str) -> None:
         self.source = source if source in SOURCES else "blank"
         self.creating, self.form_error, self.name, self.pasted = True, "", "", ""
 
-    @rx.event
+    @event
     async def set_creating(self, is_open: bool) -> None:
         self.creating = bool(is_open)
 
-    @rx.event
+    @event
     async def set_source(self, source: str) -> None:
         self.source, self.form_error = (source if source in SOURCES else "blank"), ""
 
-    @rx.event
+    @event
     async def set_name(self, name: str) -> None:
         self.name, self.form_error = str(name)[:255], ""
 
-    @rx.event
+    @event
     async def set_pasted(self, text: str) -> None:
         self.pasted, self.form_error = str(text), ""
 
-    @rx.event
+    @event
     async def create_agent(self) -> Any:
         self.busy = True
         yield
@@ -158,7 +158,7 @@ class Agents(PageState, rx.State):
         self.creating = False
         return rx.redirect(f"/agents/{agent.id}")
 
-    @rx.event
+    @event
     @acts
     async def set_agent_status(self, agent_id: str, status: str) -> Any:
         async with self._transaction() as (tx, actor):
@@ -167,15 +167,15 @@ class Agents(PageState, rx.State):
         self.rows = [_row(agent) for agent in page.data]
         return rx.toast.success("Paused: it no longer runs" if status == "paused" else "Active again")
 
-    @rx.event
+    @event
     async def ask_archive(self, agent_id: str, name: str) -> None:
         self.leaving, self.confirm_open = AgentRow(id=str(agent_id), name=str(name)), True
 
-    @rx.event
+    @event
     async def set_confirm_open(self, is_open: bool) -> None:
         self.confirm_open = bool(is_open)
 
-    @rx.event
+    @event
     @acts
     async def archive(self) -> Any:
         self.confirm_open = False

@@ -10,6 +10,7 @@ from agentflow_app.ui.components.header import page_header
 from agentflow_app.ui.components.json_view import json_view
 from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
+from agentflow_app.ui.components.table import length
 from agentflow_app.ui.shell import Shell, shell
 
 
@@ -64,7 +65,7 @@ def approvals_page() -> rx.Component:
         Approvals.loading,
         card(skeleton_rows(3)),
         rx.cond(
-            Approvals.rows.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+            length(Approvals.rows) > 0,
             rx.el.div(rx.foreach(Approvals.rows, _approval), class_name="flex flex-col gap-3 max-w-3xl"),
             card(
                 empty_state(
@@ -80,12 +81,7 @@ def approvals_page() -> rx.Component:
         page_header("Approvals"),
         rx.cond(
             Approvals.failure.status > 0,
-            failure_state(
-                Approvals.failure.status,
-                Approvals.failure.message,
-                Approvals.failure.request_id,
-                Approvals.load,
-            ),
+            failure_state(Approvals.failure, Approvals.load),
             content,
         ),
         active="/approvals",

@@ -8,7 +8,7 @@ import reflex as rx
 from agentflow_app.executions.schemas import ApprovalOut, ApproveRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.ui.figures import moment
-from agentflow_app.ui.session import PageState, acts, id_of, loads
+from agentflow_app.ui.session import PageState, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
 
@@ -28,7 +28,7 @@ class Approvals(PageState, rx.State):
     rows: list[ApprovalRow] = []
     comments: dict[str, str] = {}
 
-    @rx.event
+    @event
     @loads
     async def load(self) -> None:
         await self._read()
@@ -40,11 +40,11 @@ class Approvals(PageState, rx.State):
             self.rows = [_row(item) for item in await ExecutionService(tx, actor).approvals()]
         shell.waiting = len(self.rows)
 
-    @rx.event
+    @event
     async def set_comment(self, step_id: str, comment: str) -> None:
         self.comments[str(step_id)] = str(comment)[:2000]
 
-    @rx.event
+    @event
     @acts
     async def decide(self, execution_id: str, step_id: str, decision: str) -> Any:
         request = ApproveRequest.model_validate(

@@ -9,8 +9,9 @@ from agentflow_app.ui.canvas.binding import act, store
 from agentflow_app.ui.components.button import button
 from agentflow_app.ui.components.dialog import dialog
 from agentflow_app.ui.components.field import INPUT
+from agentflow_app.ui.components.table import length
 
-_MARKS = {"added": ("+", "text-green-11"), "removed": ("−", "text-red-11"), "changed": ("~", "text-amber-11")}
+_MARKS = {"added": ("+", "text-green-11"), "removed": ("-", "text-red-11"), "changed": ("~", "text-amber-11")}
 
 
 def _change(row: ChangeRow) -> rx.Component:
@@ -54,10 +55,13 @@ def publish_dialog() -> rx.Component:
             class_name="flex flex-col gap-1",
         ),
         rx.cond(
-            Builder.changes.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+            length(Builder.changes) > 0,
             rx.el.ul(
                 rx.foreach(Builder.changes, _change),
-                class_name="af-scroll max-h-56 overflow-y-auto px-3 py-1.5 rounded-md border border-gray-a4 bg-gray-a2",
+                class_name=(
+                    "af-scroll max-h-56 overflow-y-auto px-3 py-1.5 rounded-md border "
+                    "border-gray-a4 bg-gray-a2"
+                ),
                 custom_attrs={"aria-label": "Changes"},
             ),
             rx.el.p("Nothing differs from the live version.", class_name="text-base text-gray-11"),
@@ -65,7 +69,7 @@ def publish_dialog() -> rx.Component:
         rx.cond(
             Builder.refused,
             rx.el.p(
-                "The draft has problems that must be mended before it can go live. See the list in the top bar.",
+                "Mend the problems in the top bar's list first; with them the draft cannot go live.",
                 class_name="px-3 py-2 rounded-md bg-red-a3 text-base text-red-11",
                 role="alert",
             ),

@@ -56,8 +56,8 @@ def _run() -> rx.Component:
             class_name="flex flex-col md:flex-row h-full min-h-0",
         ),
         rx.el.p(
-            "Press Test to run what is on the canvas. Nothing is sent outside: nodes with side effects only show "
-            "what they would do.",
+            "Press Test to run what is on the canvas. Nothing is sent outside: nodes with side effects only "
+            "show what they would do.",
             class_name="p-4 text-base text-gray-11 max-w-xl",
         ),
     )

@@ -1,4 +1,4 @@
-"""The selected node: what it is called, its config as a form drawn from its kind, and how it treats failure."""
+"""The selected node: its label, its config as a form drawn from its kind, and how it treats failure."""
 
 from typing import Any
 
@@ -186,7 +186,8 @@ def inspector() -> rx.Component:
                     rx.foreach(
                         node["references"].to(list[dict[str, str]]),
                         lambda reference: _reference(reference, node["reference_field"]),
-                    ), class_name="pb-3"
+                    ),
+                    class_name="pb-3",
                 ),
             ),
             _behaviour(node),

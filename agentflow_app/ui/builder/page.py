@@ -25,7 +25,8 @@ def _hint() -> rx.Component:
             rx.el.p("Start with a trigger", class_name="mt-2 text-md font-semibold text-gray-12"),
             rx.el.p("Click a node on the left, or drag it here.", class_name="text-base text-gray-11"),
             class_name=(
-                "absolute inset-0 flex flex-col items-center justify-center text-gray-11 pointer-events-none z-10"
+                "absolute inset-0 z-10 flex flex-col items-center justify-center text-gray-11 "
+                "pointer-events-none"
             ),
         ),
     )
@@ -35,6 +36,7 @@ def _canvas() -> rx.Component:
     return rx.el.div(
         FlowEditor.create(
             draft=Builder.draft,
+            ready=rx.State.is_hydrated,
             ack=Builder.ack,
             problems=Builder.problems,
             statuses=Live.statuses,
@@ -42,7 +44,7 @@ def _canvas() -> rx.Component:
         ),
         _hint(),
         rx.cond(
-            Builder.loading,
+            Builder.loading | ~rx.State.is_hydrated,
             rx.el.div(skeleton("w-full h-full"), class_name="absolute inset-0 z-10 bg-page"),
         ),
         class_name="relative flex-1 min-h-0 min-w-0",
@@ -53,9 +55,7 @@ def builder_page() -> rx.Component:
     return rx.cond(
         Builder.failure.status > 0,
         shell(
-            failure_state(
-                Builder.failure.status, Builder.failure.message, Builder.failure.request_id, Builder.load
-            ),
+            failure_state(Builder.failure, Builder.load),
             active="/agents",
         ),
         rx.el.div(

@@ -13,7 +13,7 @@ from agentflow_app.ui.theme import NODE_GROUPS
 
 def _kind(kind: Any) -> rx.Component:
     name = kind["type"].to(str) + "." + kind["subtype"].to(str)
-    start = FunctionStringVar.create(
+    start: Any = FunctionStringVar.create(
         f"((event) => event.dataTransfer.setData('application/agentflow-node', {name}))",
         _var_data=name._get_all_var_data(),
     )
@@ -31,7 +31,8 @@ def _kind(kind: Any) -> rx.Component:
             on_click=act("place", name),
             custom_attrs={"onDragStart": start},
             class_name=(
-                "flex items-center gap-2.5 w-full px-2 py-1.5 rounded-md text-left cursor-grab hover:bg-gray-a3 "
+                "flex items-center gap-2.5 w-full px-2 py-1.5 rounded-md text-left cursor-grab "
+                "hover:bg-gray-a3 "
                 "active:cursor-grabbing"
             ),
         )
@@ -74,7 +75,7 @@ def palette() -> rx.Component:
             rx.el.div(
                 rx.foreach(groups, _group),
                 rx.cond(
-                    groups.length() == 0,  # type: ignore[attr-defined]
+                    groups.length() == 0,
                     rx.el.p("No node is called that.", class_name="p-3 text-base text-gray-11"),
                 ),
                 class_name="af-scroll flex-1 overflow-y-auto px-1.5 pb-4",

@@ -16,7 +16,7 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.executions.schemas import ExecuteRequest, ExecutionQuery, TestRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.ui.executions.live import Live
-from agentflow_app.ui.session import PageState, SignedOut, acts, id_of, loads
+from agentflow_app.ui.session import PageState, SignedOut, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
 
@@ -44,7 +44,7 @@ class Builder(PageState, rx.State):
 
     agent: AgentHead = AgentHead()
     draft: dict[str, Any] = {"key": "", "agent_id": "", "definition": {}, "revision": 0, "read_only": True}
-    ack: dict[str, Any] = {"number": 0, "agent_id": "", "status": "saved", "revision": 0}
+    ack: dict[str, Any] = {"request": "", "status": "saved", "revision": 0}
     problems: list[dict[str, Any]] = []
     unpublished: bool = False
 
@@ -63,13 +63,13 @@ class Builder(PageState, rx.State):
 
     _live: dict[str, Any] = {}
 
-    @rx.event
+    @event
     @loads
     async def load(self) -> Any:
         live = await self.get_state(Live)
         shell = await self.get_state(Shell)
         live._clear()
-        self.reset()
+        self.reset()  # type: ignore[no-untyped-call]  # Reflex's own
         async with self._transaction() as (tx, actor):
             shell._show(actor)
             service = AgentService(tx, actor)
@@ -107,17 +107,12 @@ class Builder(PageState, rx.State):
         self.problems = [problem.model_dump(mode="json") for problem in draft.problems]
         self.unpublished = bool(diff(self._live, draft.definition).parts) if self._live else True
 
-    def _answer(self, agent_id: str, status: str, revision: int = 0) -> None:
-        self.ack = {
-            "number": self.ack["number"] + 1,
-            "agent_id": agent_id,
-            "status": status,
-            "revision": revision,
-        }
+    def _answer(self, request: dict[str, Any], status: str, revision: int = 0) -> None:
+        self.ack = {"request": str(request.get("request", "")), "status": status, "revision": revision}
 
-    @rx.event
+    @event
     async def save(self, request: dict[str, Any]) -> Any:
-        """An autosave: {agent_id, definition, revision}. Its outcome goes back in `ack`."""
+        """An autosave: {request, agent_id, definition, revision}. Its outcome goes back in `ack`."""
         agent_id = str(request.get("agent_id", ""))
         try:
             data = DraftUpdate(definition=request["definition"], revision=request["revision"])
@@ -127,30 +122,30 @@ class Builder(PageState, rx.State):
             current = error.details["current"]
             if current["definition"] == error.details["yours"]["definition"]:
                 # An earlier save of the same arrived though its answer did not.
-                self._answer(agent_id, "saved", current["revision"])
+                self._answer(request, "saved", current["revision"])
                 return None
-            self._answer(agent_id, "conflict", current["revision"])
+            self._answer(request, "conflict", current["revision"])
             return None
         except SignedOut:
-            self._answer(agent_id, "failed")
+            self._answer(request, "failed")
             return rx.toast.error("You were logged out. Log in again in another tab; your work is kept here.")
         except (AppError, ValueError, KeyError) as error:
-            self._answer(agent_id, "failed")
+            self._answer(request, "failed")
             text = error.message if isinstance(error, AppError) else "The draft was not understood"
             return rx.toast.error("Not saved", description=text)
-        self._answer(agent_id, "saved", draft.revision)
+        self._answer(request, "saved", draft.revision)
         if agent_id == self.agent.id:
             self._note(draft)
         return None
 
-    @rx.event
+    @event
     @acts
     async def take_theirs(self) -> None:
         async with self._transaction() as (tx, actor):
             draft = await AgentService(tx, actor).get_draft(id_of(self.agent.id))
         self._take(draft, read_only=False)
 
-    @rx.event
+    @event
     @acts
     async def rename(self, name: str) -> None:
         if not str(name).strip() or name == self.agent.name:
@@ -159,15 +154,15 @@ class Builder(PageState, rx.State):
             agent = await AgentService(tx, actor).update(id_of(self.agent.id), AgentUpdate(name=name))
         self.agent.name = agent.name
 
-    @rx.event
+    @event
     async def set_sample(self, text: str) -> None:
         self.sample, self.sample_error = str(text), ""
 
-    @rx.event
+    @event
     async def set_tab(self, tab: str) -> None:
         self.tab = str(tab)
 
-    @rx.event
+    @event
     async def set_drawer(self, is_open: bool) -> None:
         self.drawer = bool(is_open)
 
@@ -181,7 +176,7 @@ class Builder(PageState, rx.State):
                 "The test input is not JSON", fields={"trigger_data": str(error)}
             ) from error
 
-    @rx.event
+    @event
     async def test(self, definition: dict[str, Any]) -> Any:
         """Runs what is on the canvas, saved or not, without its side effects."""
         self.testing, self.drawer, self.tab = True, True, "run"
@@ -207,7 +202,7 @@ class Builder(PageState, rx.State):
     def _refuse(self, error: InvalidDefinition) -> None:
         self.problems = error.details.get("problems", self.problems)
 
-    @rx.event
+    @event
     @acts
     async def run(self) -> Any:
         """Starts the live version and shows its run."""
@@ -217,7 +212,7 @@ class Builder(PageState, rx.State):
             )
         return rx.redirect(f"/runs/{run.id}")
 
-    @rx.event
+    @event
     @acts
     async def open_publish(self, definition: dict[str, Any]) -> None:
         parts = diff(self._live, definition).parts
@@ -227,15 +222,15 @@ class Builder(PageState, rx.State):
         self.refused = any(problem["severity"] == "error" for problem in self.problems)
         self.message, self.publish_open = "", True
 
-    @rx.event
+    @event
     async def set_publish_open(self, is_open: bool) -> None:
         self.publish_open = bool(is_open)
 
-    @rx.event
+    @event
     async def set_message(self, message: str) -> None:
         self.message = str(message)
 
-    @rx.event
+    @event
     async def publish(self, definition: dict[str, Any]) -> Any:
         self.publishing = True
         yield

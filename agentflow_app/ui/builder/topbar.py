@@ -9,6 +9,7 @@ from agentflow_app.ui.canvas.binding import act, store
 from agentflow_app.ui.components.button import button, icon_button
 from agentflow_app.ui.components.icon import icon
 from agentflow_app.ui.components.status import status_badge
+from agentflow_app.ui.components.table import length
 from agentflow_app.ui.shell import Shell
 
 
@@ -47,7 +48,7 @@ def _problem(problem: Any) -> rx.Component:
                     rx.el.span(problem["message"].to(str), class_name="block text-base text-gray-12"),
                     rx.el.span(
                         problem["node_id"].to(str),
-                        rx.cond(problem["field"], " › ", ""),
+                        rx.cond(problem["field"], " / ", ""),
                         problem["field"].to(str),
                         class_name="block text-xs text-gray-11",
                     ),
@@ -65,7 +66,7 @@ def _problem(problem: Any) -> rx.Component:
 
 
 def _problems() -> rx.Component:
-    count = Builder.problems.length()  # type: ignore[attr-defined]  # a Var at compile time
+    count = length(Builder.problems)
     return rx.cond(
         count > 0,
         rx.popover.root(
@@ -96,7 +97,8 @@ def _name() -> rx.Component:
         read_only=~Shell.can_write,
         max_length=255,
         class_name=(
-            "h-7 px-1.5 -ml-1.5 min-w-24 max-w-80 [field-sizing:content] rounded-md bg-transparent text-md font-semibold text-gray-12 truncate "
+            "h-7 px-1.5 -ml-1.5 min-w-24 max-w-80 [field-sizing:content] rounded-md "
+            "bg-transparent text-md font-semibold text-gray-12 truncate "
             "hover:bg-gray-a3 focus:bg-transparent"
         ),
         custom_attrs={"aria-label": "Name of the agent"},
@@ -153,7 +155,9 @@ def top_bar() -> rx.Component:
             rx.link(
                 icon("arrow-left", size=16),
                 href="/agents",
-                class_name="flex items-center justify-center w-7 h-7 rounded-md text-gray-11 hover:bg-gray-a3",
+                class_name=(
+                    "flex items-center justify-center w-7 h-7 rounded-md text-gray-11 hover:bg-gray-a3"
+                ),
                 custom_attrs={"aria-label": "Back to all agents"},
             ),
             content="All agents",
@@ -181,5 +185,7 @@ def top_bar() -> rx.Component:
         ),
         rx.el.div(_problems(), _history(), class_name="ml-auto flex items-center gap-1"),
         _actions(),
-        class_name="flex items-center gap-2 h-12 px-2.5 bg-panel border-b border-gray-a5 shrink-0 overflow-x-auto",
+        class_name=(
+            "flex items-center gap-2 h-12 px-2.5 bg-panel border-b border-gray-a5 shrink-0 overflow-x-auto"
+        ),
     )

@@ -139,7 +139,10 @@ def _add(label: str, on_click: Any) -> rx.Component:
         label,
         type="button",
         on_click=on_click,
-        class_name="inline-flex items-center gap-1 self-start h-7 px-1.5 rounded text-sm text-accent-11 hover:bg-accent-a3",
+        class_name=(
+            "inline-flex items-center gap-1 self-start h-7 px-1.5 rounded text-sm "
+            "text-accent-11 hover:bg-accent-a3"
+        ),
     )
 
 

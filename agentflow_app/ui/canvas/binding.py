@@ -3,7 +3,7 @@
 Nothing here waits for the server: what a Var shows and what an action does happen in the page.
 """
 
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal
 
 import reflex as rx
 from reflex.vars import FunctionStringVar, FunctionVar, VarData
@@ -28,14 +28,9 @@ _FILES = {
 }
 BUILDER, FLOW = _FILES["builder.js"], _FILES["flow.jsx"]
 
-T = TypeVar("T")
 Slice = Literal["palette", "inspector", "query", "status", "problems", "definition"]
 
 
-@overload
-def store(name: Slice) -> "rx.vars.ObjectVar[dict[str, Any]]": ...
-@overload
-def store(name: Slice, kind: type[T]) -> rx.Var[T]: ...
 def store(name: Slice, kind: Any = dict[str, Any]) -> Any:
     """A slice of what the builder shows, kept current by a hook of the component that uses it."""
     return rx.Var(

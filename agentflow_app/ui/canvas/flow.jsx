@@ -180,7 +180,7 @@ function useLeaving() {
   }, []);
 }
 
-function Editor({ draft, ack, problems, statuses, node, colorMode, onSave }) {
+function Editor({ draft, ready, ack, problems, statuses, node, colorMode, onSave }) {
   const flow = useReactFlow();
   const definition = useBuilder("definition");
   const selected = useBuilder("selected");
@@ -195,6 +195,7 @@ function Editor({ draft, ack, problems, statuses, node, colorMode, onSave }) {
     [edges, statuses, readOnly],
   );
   const pane = useRef(null);
+  const loaded = useRef("");
   const { onMoveStart, claim, refit } = useRefit(pane, flow);
   useShortcuts();
   useLeaving();
@@ -205,14 +206,16 @@ function Editor({ draft, ack, problems, statuses, node, colorMode, onSave }) {
     return () => builder.attach(null);
   }, [flow]);
   useEffect(() => {
-    if (!draft.agent_id) return;
+    // Before it is ready the page shows what it was left with, which may be long out of date.
+    if (!ready || loaded.current === draft.key) return;
+    loaded.current = draft.key;
     builder.load(draft);
     refit(true);
     // A draft is loaded once per `key`; its other fields never change without it.
-  }, [draft.key]);
+  }, [ready, draft.key, refit]);
   useEffect(() => {
-    if (ack.number) builder.acknowledge(ack);
-  }, [ack.number]);
+    builder.acknowledge(ack);
+  }, [ack.request]);
   useEffect(() => builder.setProblems(problems), [problems]);
   useEffect(() => refit(), [definition.nodes.length, refit]);
 

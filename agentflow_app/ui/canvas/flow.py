@@ -1,6 +1,6 @@
 """React Flow, wrapped: an editor for a definition and a viewer for a run."""
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import reflex as rx
 from reflex.style import resolved_color_mode
@@ -31,7 +31,7 @@ class _Flow(rx.NoSSRComponent):
     color_mode: rx.Var[str]
 
     @classmethod
-    def create(cls, *children: Any, **props: Any) -> rx.Component:
+    def create(cls, *children: Any, **props: Any) -> Self:
         # One component for all nodes, by reference: made anew per render it would remount every node.
         return super().create(
             *children, catalog=catalog(), node=node_card._as_var(), color_mode=resolved_color_mode, **props
@@ -42,17 +42,19 @@ class _Flow(rx.NoSSRComponent):
 
 
 class FlowEditor(_Flow):
-    """Edits `draft` {agent_id, definition, revision, read_only, key}; `on_save` gets {agent_id, definition, revision}.
+    """Edits `draft` {agent_id, definition, revision, read_only, key} once `ready`, anew for each key.
 
-    The answer comes back in `ack` {number, status: saved | conflict | failed, revision}, its number rising.
+    `on_save` gets {request, agent_id, definition, revision}; the answer comes back in `ack`
+    {request, status: saved | conflict | failed, revision}.
     """
 
     tag = "FlowEditor"
 
     draft: rx.Var[dict[str, Any]]
+    ready: rx.Var[bool]
     ack: rx.Var[dict[str, Any]]
     problems: rx.Var[list[dict[str, Any]]]
-    on_save: rx.EventHandler[_saved]
+    on_save: rx.EventHandler[_saved]  # type: ignore[valid-type,type-arg]  # how Reflex declares arguments
 
 
 class FlowViewer(_Flow):
@@ -62,4 +64,4 @@ class FlowViewer(_Flow):
 
     definition: rx.Var[dict[str, Any]]
     selected: rx.Var[str]
-    on_select: rx.EventHandler[_selected]
+    on_select: rx.EventHandler[_selected]  # type: ignore[valid-type,type-arg]

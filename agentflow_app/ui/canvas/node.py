@@ -63,7 +63,7 @@ def _way_out(name: rx.Var[str], several: rx.Var[bool]) -> rx.Component:
     )
 
 
-def _progress(run: rx.vars.ObjectVar[dict[str, Any]]) -> rx.Component:
+def _progress(run: Any) -> rx.Component:
     fact = "text-xs text-gray-11 tabular-nums"
     return rx.el.div(
         rx.el.div(
@@ -86,23 +86,24 @@ def _progress(run: rx.vars.ObjectVar[dict[str, Any]]) -> rx.Component:
 @rx.memo
 def node_card(id: rx.Var[str], data: rx.Var[dict[str, Any]]) -> rx.Component:  # noqa: A002  # React Flow's name
     """One card, 220 px wide. A run changes only what it reads by `id`, never the graph."""
-    run = Live.statuses[id].to(dict[str, Any])
+    card: Any = data
+    run: Any = rx.Var.create(Live.statuses).to(dict[str, dict[str, Any]])[id].to(dict[str, Any])
     ring = rx.match(
         run["status"].to(str),
         *((status, _RING[tone]) for status, tone in STATUS_TONES.items()),
         "border-gray-a6",
     )
-    handles = data["handles"].to(list[str])
+    handles = card["handles"].to(list[str])
     several = handles.length() > 1
-    problems = data["problems"].to(int)
-    faded = rx.cond(data["disabled"].to(bool), "opacity-50 border-dashed", "")
+    problems = card["problems"].to(int)
+    faded = rx.cond(card["disabled"].to(bool), "opacity-50 border-dashed", "")
     return rx.el.div(
-        rx.cond(data["type"] != "trigger", Handle.create(type="target", position="left", handle_id="in")),
+        rx.cond(card["type"] != "trigger", Handle.create(type="target", position="left", handle_id="in")),
         rx.el.div(
-            node_tile(data["type"].to(str), data["icon"].to(str)),
+            node_tile(card["type"].to(str), card["icon"].to(str)),
             rx.el.div(
-                rx.el.div(data["label"].to(str), class_name="text-base font-medium text-gray-12 truncate"),
-                rx.el.div(data["kind"].to(str), class_name="text-xs text-gray-11 truncate"),
+                rx.el.div(card["label"].to(str), class_name="text-base font-medium text-gray-12 truncate"),
+                rx.el.div(card["kind"].to(str), class_name="text-xs text-gray-11 truncate"),
                 class_name="min-w-0 flex-1",
             ),
             rx.cond(
@@ -110,9 +111,9 @@ def node_card(id: rx.Var[str], data: rx.Var[dict[str, Any]]) -> rx.Component:  #
                 rx.el.span(
                     icon("triangle-alert", size=12),
                     problems,
-                    title=data["problem_text"].to(str),
+                    title=card["problem_text"].to(str),
                     class_name=rx.cond(
-                        data["severity"] == "error",
+                        card["severity"] == "error",
                         "inline-flex items-center gap-0.5 h-5 px-1 rounded text-xs bg-red-a3 text-red-11",
                         "inline-flex items-center gap-0.5 h-5 px-1 rounded text-xs bg-amber-a3 text-amber-11",
                     ),
@@ -121,9 +122,9 @@ def node_card(id: rx.Var[str], data: rx.Var[dict[str, Any]]) -> rx.Component:  #
             class_name="flex items-center gap-2.5 px-3 py-2.5",
         ),
         rx.cond(
-            data["summary"].to(str),
+            card["summary"].to(str),
             rx.el.div(
-                rx.el.p(data["summary"].to(str), class_name="text-xs text-gray-11 line-clamp-2 break-words"),
+                rx.el.p(card["summary"].to(str), class_name="text-xs text-gray-11 line-clamp-2 break-words"),
                 class_name="px-3 pb-2.5 -mt-0.5",
             ),
         ),

@@ -11,6 +11,7 @@ let save = null;
 let saveTimer = null;
 let answerTimer = null;
 let inFlight = null;
+let requests = 0;
 
 const backupKey = (id) => `agentflow.draft.${id}`;
 
@@ -49,9 +50,15 @@ export function scheduleSave(delay = SAVE_AFTER_MS) {
 export function flush() {
   clearTimeout(saveTimer);
   if (!save || inFlight || state.readOnly || !["dirty", "failed"].includes(state.saved)) return;
-  inFlight = state.definition;
+  requests += 1;
+  inFlight = { request: `${Date.now()}-${requests}`, definition: state.definition };
   publish({ saved: "saving" });
-  save({ agent_id: state.agentId, definition: state.definition, revision: state.revision });
+  save({
+    request: inFlight.request,
+    agent_id: state.agentId,
+    definition: state.definition,
+    revision: state.revision,
+  });
   clearTimeout(answerTimer);
   answerTimer = setTimeout(() => {
     inFlight = null;
@@ -79,10 +86,11 @@ export function load({ agent_id: agentId, definition, revision, read_only: readO
   if (unsaved && !outdated) scheduleSave(0);
 }
 
-export function acknowledge({ agent_id: agentId, status, revision }) {
-  if (agentId !== state.agentId) return;
+/** Takes the answer to the save that is under way. Any other is old: a page that reloads gets its last one again. */
+export function acknowledge({ request, status, revision }) {
+  if (request !== inFlight?.request) return;
   clearTimeout(answerTimer);
-  const clean = inFlight === state.definition;
+  const clean = inFlight.definition === state.definition;
   inFlight = null;
   if (status === "conflict") publish({ saved: status, theirs: revision });
   else if (status !== "saved") publish({ saved: status });

@@ -10,7 +10,7 @@ from agentflow_app.ui.components.button import Kind, button
 def dialog(
     title: Any,
     *body: rx.Component,
-    is_open: rx.Var[bool],
+    is_open: bool | rx.Var[bool],
     on_open_change: Any,
     description: Any = "",
     actions: list[rx.Component] | None = None,
@@ -40,7 +40,7 @@ def confirm_dialog(
     text: Any,
     confirm: str,
     *,
-    is_open: rx.Var[bool],
+    is_open: bool | rx.Var[bool],
     on_open_change: Any,
     on_confirm: Any,
     kind: Kind = "danger",

@@ -1,4 +1,4 @@
-"""Form fields: label, control, help, and the error beside it, tied together for screen readers."""
+"""Form controls. Each is tied to its label by its id, and to its note (help or error) by `<id>-note`."""
 
 from typing import Any
 
@@ -9,44 +9,6 @@ _CONTROL = (
 )
 INPUT = f"{_CONTROL} w-full"
 TEXTAREA = "af-field af-scroll w-full min-h-16 px-2.5 py-1.5 rounded-md text-base text-gray-12 resize-y"
-
-
-def labelled(
-    label: str | rx.Var[str],
-    control: rx.Component,
-    *,
-    field_id: str | rx.Var[str],
-    error: str | rx.Var[str] = "",
-    help_text: str | rx.Var[str] = "",
-    required: bool | rx.Var[bool] = True,
-) -> rx.Component:
-    """Puts `label` above and the error, else the help, below `control`, whose id is `field_id`."""
-    note = f"{field_id}-note"
-    below = (
-        rx.el.p(error, id=note, class_name="mt-1 text-sm text-red-11", role="alert")
-        if isinstance(error, str)
-        else rx.cond(
-            error,
-            rx.el.p(error, id=note, class_name="mt-1 text-sm text-red-11", role="alert"),
-            _help(help_text, note),
-        )
-    )
-    return rx.el.div(
-        rx.el.label(
-            label,
-            rx.cond(required, rx.fragment(), rx.el.span("Optional", class_name="text-gray-10 font-normal")),
-            html_for=field_id,
-            class_name="flex items-center justify-between mb-1 text-sm font-medium text-gray-12",
-        ),
-        control,
-        below if not isinstance(error, str) or error else _help(help_text, note),
-    )
-
-
-def _help(text: str | rx.Var[str], note: str) -> rx.Component:
-    if isinstance(text, str):
-        return rx.el.p(text, id=note, class_name="mt-1 text-sm text-gray-11") if text else rx.fragment()
-    return rx.cond(text, rx.el.p(text, id=note, class_name="mt-1 text-sm text-gray-11"), rx.fragment())
 
 
 def text_input(
@@ -60,7 +22,7 @@ def text_input(
     )
 
 
-def search_input(value: rx.Var[str], on_change: Any, *, label: str) -> rx.Component:
+def search_input(value: str | rx.Var[str], on_change: Any, *, label: str) -> rx.Component:
     """Filters while typing; the handler is called once the typing pauses."""
     return rx.debounce_input(
         rx.el.input(
@@ -75,7 +37,9 @@ def search_input(value: rx.Var[str], on_change: Any, *, label: str) -> rx.Compon
     )
 
 
-def select(value: rx.Var[str], options: list[tuple[str, str]], on_change: Any, *, label: str) -> rx.Component:
+def select(
+    value: str | rx.Var[str], options: list[tuple[str, str]], on_change: Any, *, label: str
+) -> rx.Component:
     """A native select: quick, and right on a phone."""
     return rx.el.select(
         *[rx.el.option(text, value=key) for key, text in options],

@@ -15,6 +15,6 @@ def icon(name: str, *, size: int = 16, class_name: str = "") -> rx.Component:
 def icon_by_name(
     name: rx.Var[str], names: Iterable[str], *, size: int = 16, class_name: str = ""
 ) -> rx.Component:
-    """The icon that `name` says, out of `names`. Only these are bundled, so none is fetched while the page is used."""
+    """The icon that `name` says, out of `names`: only these are bundled, none is fetched later."""
     cases = [(known, icon(known, size=size, class_name=class_name)) for known in sorted(set(names))]
     return rx.match(name, *cases, icon(NODE_ICON_FALLBACK, size=size, class_name=class_name))

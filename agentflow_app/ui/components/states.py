@@ -6,6 +6,7 @@ import reflex as rx
 
 from agentflow_app.ui.components.button import button
 from agentflow_app.ui.components.icon import icon
+from agentflow_app.ui.session import Failure
 
 
 def skeleton(class_name: str) -> rx.Component:
@@ -42,25 +43,23 @@ def _notice(icon_name: str, title: Any, text: Any, *more: rx.Component) -> rx.Co
     )
 
 
-def failure_state(
-    status: rx.Var[int], message: rx.Var[str], request_id: rx.Var[str], retry: Any
-) -> rx.Component:
+def failure_state(failure: Failure, retry: Any) -> rx.Component:
     """The page's own error: forbidden, not found, or broken with the id that support can look up."""
     reference = rx.el.div(
         "Request ",
-        rx.el.code(request_id, class_name="font-mono select-all"),
+        rx.el.code(failure.request_id, class_name="font-mono select-all"),
         class_name="text-xs text-gray-11",
     )
     home = rx.link("Back to Home", href="/", class_name="text-base")
     return rx.el.div(
         rx.match(
-            status,
-            (403, _notice("lock", "You do not have access", message, home)),
+            failure.status,
+            (403, _notice("lock", "You do not have access", failure.message, home)),
             (404, _notice("search-x", "Not found", "It was removed, or the link is wrong.", home)),
             _notice(
                 "triangle-alert",
                 "Something went wrong",
-                message,
+                failure.message,
                 button("Try again", icon_name="rotate-cw", on_click=retry),
                 reference,
             ),

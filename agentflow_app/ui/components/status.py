@@ -67,5 +67,7 @@ def demo_badge() -> rx.Component:
                 "border border-dashed border-violet-a8 text-violet-11"
             ),
         ),
-        content="Written by the built-in demo model, by text statistics. Add a provider key for real answers.",
+        content=(
+            "Written by the built-in demo model, by text statistics. Add a provider key for real answers."
+        ),
     )

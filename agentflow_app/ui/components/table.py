@@ -1,5 +1,6 @@
 """Lists as tables that a phone can show: columns marked `wide` give way below 768 px."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import reflex as rx
@@ -7,6 +8,11 @@ import reflex as rx
 from agentflow_app.ui.components.button import button
 
 _CELL = "px-4 h-11 align-middle"
+
+
+def length(rows: Sequence[Any]) -> Any:
+    """How many `rows` of a state there are, when the page is shown."""
+    return rx.Var.create(rows).to(list).length()
 
 
 def table(columns: list[tuple[str, str]], *rows: Any, label: str) -> rx.Component:
@@ -18,7 +24,9 @@ def table(columns: list[tuple[str, str]], *rows: Any, label: str) -> rx.Componen
                     rx.el.th(
                         heading or rx.el.span("Actions", class_name="sr-only"),
                         scope="col",
-                        class_name=f"px-4 h-9 text-left whitespace-nowrap text-sm font-medium text-gray-11 {classes}",
+                        class_name=(
+                            f"px-4 h-9 text-left whitespace-nowrap text-sm font-medium text-gray-11 {classes}"
+                        ),
                     )
                     for heading, classes in columns
                 ]
@@ -44,7 +52,7 @@ def cell(*children: Any, class_name: str = "") -> rx.Component:
 WIDE = "hidden md:table-cell"
 
 
-def pager(has_more: rx.Var[bool], on_more: Any, loading: rx.Var[bool]) -> rx.Component:
+def pager(has_more: bool | rx.Var[bool], on_more: Any, loading: bool | rx.Var[bool]) -> rx.Component:
     """Loads the next page below the last; nothing where there is none."""
     return rx.cond(
         has_more,

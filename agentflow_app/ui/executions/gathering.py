@@ -1,8 +1,7 @@
-"""Events for a page: gathered, so that it changes at most ten times a second, and only while its tab is there."""
+"""Events for a page: gathered, so that it changes at most ten times a second, while its tab is there."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from typing import TypeVar
 
 from reflex_base.registry import RegistrationContext
@@ -18,17 +17,16 @@ def _listening(token: str) -> bool:
     return namespace is not None and token in namespace.token_to_sid
 
 
-async def gathered(source: AsyncGenerator[T], token: str) -> AsyncIterator[list[T]]:
+async def gathered(source: AsyncIterator[T], token: str) -> AsyncGenerator[list[T], None]:
     """What `source` yields, in batches, until it ends or the tab `token` is gone."""
     pending: list[T] = []
     arrived = asyncio.Event()
 
     async def read() -> None:
         try:
-            async with aclosing(source) as items:
-                async for item in items:
-                    pending.append(item)
-                    arrived.set()
+            async for item in source:
+                pending.append(item)
+                arrived.set()
         finally:
             arrived.set()
 

@@ -9,7 +9,7 @@ from agentflow_app.ui.components.header import page_header
 from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
 from agentflow_app.ui.components.status import status_badge
-from agentflow_app.ui.components.table import WIDE, cell, pager, row, table
+from agentflow_app.ui.components.table import WIDE, cell, length, pager, row, table
 from agentflow_app.ui.executions.state import STATUSES, Runs
 from agentflow_app.ui.executions.view import RunRow
 from agentflow_app.ui.shell import shell
@@ -97,7 +97,7 @@ def runs_page() -> rx.Component:
         Runs.loading,
         skeleton_rows(8),
         rx.cond(
-            Runs.rows.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+            length(Runs.rows) > 0,
             rx.fragment(
                 run_table(Runs.rows, label="Runs"), pager(Runs.more, Runs.load_more, Runs.loading_more)
             ),
@@ -108,7 +108,7 @@ def runs_page() -> rx.Component:
         page_header("Runs"),
         rx.cond(
             Runs.failure.status > 0,
-            failure_state(Runs.failure.status, Runs.failure.message, Runs.failure.request_id, Runs.load),
+            failure_state(Runs.failure, Runs.load),
             rx.fragment(_filters(), card(content, class_name="overflow-hidden")),
         ),
         active="/runs",

@@ -1,4 +1,4 @@
-"""The run that is on the screen, in the builder's drawer or on its own page, kept current while it goes on."""
+"""The run that is on the screen, in the builder's drawer or on its own page, followed while it goes on."""
 
 from contextlib import aclosing
 from typing import Any
@@ -25,7 +25,7 @@ from agentflow_app.ui.executions.view import (
     run_row,
     step_detail,
 )
-from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, id_of
+from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, background, event, id_of
 from engine.nodes.registry import catalog
 
 
@@ -74,7 +74,7 @@ class Live(PageState, rx.State):
         if wanted:
             self.detail = step_detail(wanted, names)
 
-    @rx.event(background=True)
+    @background
     async def follow(self) -> None:
         """Puts the run's events on the screen until it ends, another run is opened or the tab is gone."""
         async with self:
@@ -121,7 +121,7 @@ class Live(PageState, rx.State):
                 self.detail.input = self.detail.input if self.detail.input is not None else before
             return True
 
-    @rx.event
+    @event
     @acts
     async def select_step(self, step_id: str) -> None:
         async with self._transaction() as (tx, actor):
@@ -130,7 +130,7 @@ class Live(PageState, rx.State):
             if str(step.id) == step_id:
                 self.detail, self._chosen = step_detail(step, names_of(self.definition, catalog())), True
 
-    @rx.event
+    @event
     @acts
     async def select_node(self, node_id: str) -> None:
         async with self._transaction() as (tx, actor):
@@ -139,18 +139,18 @@ class Live(PageState, rx.State):
             if step.node_id == node_id:
                 self.detail, self._chosen = step_detail(step, names_of(self.definition, catalog())), True
 
-    @rx.event
+    @event
     @acts
     async def cancel(self) -> Any:
         async with self._transaction() as (tx, actor):
             await ExecutionService(tx, actor).cancel(id_of(self.run.id))
         return rx.toast.info("Cancelling. What is in flight stops now.")
 
-    @rx.event
+    @event
     async def set_comment(self, comment: str) -> None:
         self.comment = str(comment)[:2000]
 
-    @rx.event
+    @event
     @acts
     async def decide(self, decision: str) -> Any:
         """Approves or rejects the step that is looked at."""

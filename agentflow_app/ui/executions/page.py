@@ -10,6 +10,7 @@ from agentflow_app.ui.components.json_view import json_view
 from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import failure_state, skeleton
 from agentflow_app.ui.components.status import demo_badge, status_badge
+from agentflow_app.ui.components.table import length
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.parts import log_list, step_panel, waiting_note, waterfall
 from agentflow_app.ui.executions.state import Run
@@ -113,7 +114,7 @@ def run_page() -> rx.Component:
         ),
         _graph(),
         rx.el.div(
-            _titled("Steps", rx.cond(Live.steps.length() > 0, waterfall(), _not_begun())),  # type: ignore[attr-defined]
+            _titled("Steps", rx.cond(length(Live.steps) > 0, waterfall(), _not_begun())),
             card(step_panel(), class_name="min-w-0 overflow-hidden"),
             class_name="grid lg:grid-cols-2 gap-4 mt-4 items-start",
         ),
@@ -135,8 +136,8 @@ def run_page() -> rx.Component:
     return shell(
         rx.cond(
             Run.failure.status > 0,
-            failure_state(Run.failure.status, Run.failure.message, Run.failure.request_id, Run.load),
-            rx.cond(Run.loading, _loading(), content),
+            failure_state(Run.failure, Run.load),
+            rx.cond(Run.loading | ~rx.State.is_hydrated, _loading(), content),
         ),
         active="/runs",
     )

@@ -1,4 +1,4 @@
-"""What a run looks like: its steps as a waterfall, one step in full, its log. Used by the run page and the builder."""
+"""What a run looks like, on its page and in the builder: its waterfall, one step in full, its log."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from agentflow_app.ui.components.icon import icon
 from agentflow_app.ui.components.json_view import json_view
 from agentflow_app.ui.components.states import empty_state
 from agentflow_app.ui.components.status import demo_badge, status_badge, status_icon
+from agentflow_app.ui.components.table import length
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.view import LogRow, StepRow
 from agentflow_app.ui.shell import Shell
@@ -48,7 +49,7 @@ def _step(step: StepRow) -> rx.Component:
             _bar(step),
             rx.cond(
                 step.attempts > 1,
-                rx.el.span("×", step.attempts, class_name="text-xs text-amber-11 tabular-nums"),
+                rx.el.span(step.attempts, " attempts", class_name="text-xs text-amber-11 tabular-nums"),
             ),
             rx.el.span(
                 step.duration, class_name="w-16 shrink-0 ml-auto text-right text-sm text-gray-11 tabular-nums"
@@ -170,7 +171,7 @@ def _log(entry: LogRow) -> rx.Component:
 
 def log_list() -> rx.Component:
     return rx.cond(
-        Live.logs.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+        length(Live.logs) > 0,
         rx.el.ol(rx.foreach(Live.logs, _log), class_name="py-2 font-mono text-sm"),
         rx.el.p("Nothing was logged.", class_name="p-4 text-base text-gray-11"),
     )

@@ -12,7 +12,7 @@ from agentflow_app.executions.stream import watch
 from agentflow_app.ui.executions.gathering import gathered
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.view import RunRow, run_row
-from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, id_of, loads
+from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, background, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
 STATUSES: tuple[str, ...] = get_args(ExecutionStatus)
@@ -35,13 +35,13 @@ class Runs(PageState, rx.State):
     def _query(self, **extra: Any) -> ExecutionQuery:
         return ExecutionQuery(
             search=self.search or None,
-            status=self.status or None,  # type: ignore[arg-type]  # checked against STATUSES when it was read
+            status=self.status or None,
             dry_run={"real": False, "test": True}.get(self.kind),
             agent_id=id_of(self.agent_id) if self.agent_id else None,
             **extra,
         )
 
-    @rx.event
+    @event
     @loads
     async def load(self) -> Any:
         parameters = self.router.url.query_parameters
@@ -59,7 +59,7 @@ class Runs(PageState, rx.State):
         self._cursor, self.more = page.next_cursor, page.next_cursor is not None
         return Runs.watch
 
-    @rx.event
+    @event
     @acts
     async def load_more(self) -> None:
         async with self._transaction() as (tx, actor):
@@ -67,7 +67,7 @@ class Runs(PageState, rx.State):
         self.rows = [*self.rows, *(run_row(run) for run in page.data)]
         self._cursor, self.more = page.next_cursor, page.next_cursor is not None
 
-    @rx.event(background=True)
+    @background
     async def watch(self) -> None:
         """Updates rows whose status changed, and puts new ones on top while the list is at its start."""
         async with self:
@@ -118,22 +118,22 @@ class Runs(PageState, rx.State):
         )
         return rx.redirect(f"/runs?{query}" if query else "/runs", replace=True)
 
-    @rx.event
+    @event
     async def set_search(self, search: str) -> Any:
         self.search = str(search)[:200]
         return self._go()
 
-    @rx.event
+    @event
     async def set_status(self, status: str) -> Any:
         self.status = status if status in STATUSES else ""
         return self._go()
 
-    @rx.event
+    @event
     async def set_kind(self, kind: str) -> Any:
         self.kind = kind if kind in (*KINDS, "all") else "real"
         return self._go()
 
-    @rx.event
+    @event
     async def clear(self) -> Any:
         self.search, self.status, self.kind, self.agent_id = "", "", "real", ""
         return self._go()
@@ -142,7 +142,7 @@ class Runs(PageState, rx.State):
 class Run(PageState, rx.State):
     """The page of one run; what it shows is in `Live`."""
 
-    @rx.event
+    @event
     @loads
     async def load(self) -> Any:
         live = await self.get_state(Live)
@@ -153,7 +153,7 @@ class Run(PageState, rx.State):
             await live._open(tx, actor, id_of(self.router.url.path.rstrip("/").rpartition("/")[2]))
         return Live.follow
 
-    @rx.event
+    @event
     @acts
     async def run_again(self) -> Any:
         live = await self.get_state(Live)

@@ -176,7 +176,7 @@ def step_rows(steps: list[StepOut], names: NodeNames, now: datetime | None = Non
         left = (step.started_at - first).total_seconds() / span if step.started_at else 0.0
         open_end = step.completed_at or (now if step.started_at and step.status != "skipped" else None)
         width = (open_end - step.started_at).total_seconds() / span if open_end and step.started_at else 0.0
-        node_type, kind, icon = names.kinds.get(step.node_id, ("", "", ""))
+        node_type, _, icon = names.kinds.get(step.node_id, ("", "", ""))
         rows.append(
             StepRow(
                 id=str(step.id),

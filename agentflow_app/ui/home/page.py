@@ -8,6 +8,7 @@ from agentflow_app.ui.components.header import page_header
 from agentflow_app.ui.components.icon import icon
 from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton, skeleton_rows
+from agentflow_app.ui.components.table import length
 from agentflow_app.ui.executions.list_page import run_table
 from agentflow_app.ui.home.state import FailingRow, Home
 from agentflow_app.ui.shell import Shell, shell
@@ -63,7 +64,7 @@ def _figures() -> rx.Component:
         figure(
             "Cost today",
             rx.cond(Home.loading, skeleton("h-6 w-16 mt-1"), rx.el.span(Home.cost_today)),
-            rx.cond(Home.tokens_today > 0, rx.el.span(Home.tokens_today.to_string(), " tokens")),  # type: ignore[attr-defined]
+            rx.cond(Home.tokens_today > 0, rx.el.span(Home.tokens_today, " tokens")),
         ),
         figure(
             "Waiting approvals",
@@ -98,7 +99,7 @@ def _recent() -> rx.Component:
             Home.loading,
             skeleton_rows(5),
             rx.cond(
-                Home.rows.length() > 0,  # type: ignore[attr-defined]  # a Var at compile time
+                length(Home.rows) > 0,
                 run_table(Home.rows, label="Last runs"),
                 empty_state(
                     "activity",
@@ -117,7 +118,7 @@ def home_page() -> rx.Component:
         _welcome(),
         _figures(),
         rx.cond(
-            Home.failing.length() > 0,  # type: ignore[attr-defined]
+            length(Home.failing) > 0,
             section("Failing agents", rx.el.ul(rx.foreach(Home.failing, _failing)), class_name="mb-4"),
         ),
         _recent(),
@@ -126,7 +127,7 @@ def home_page() -> rx.Component:
         page_header("Home"),
         rx.cond(
             Home.failure.status > 0,
-            failure_state(Home.failure.status, Home.failure.message, Home.failure.request_id, Home.load),
+            failure_state(Home.failure, Home.load),
             content,
         ),
         active="/",

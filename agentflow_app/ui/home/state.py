@@ -16,7 +16,7 @@ from agentflow_app.executions.stream import watch
 from agentflow_app.ui.executions.gathering import gathered
 from agentflow_app.ui.executions.view import RunRow, run_row
 from agentflow_app.ui.figures import cost, moment, percent
-from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, id_of, loads
+from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, background, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
 
@@ -51,7 +51,7 @@ class Home(PageState, rx.State):
     starting: bool = False
     _generation: int = 0
 
-    @rx.event
+    @event
     @loads
     async def load(self) -> Any:
         self._generation += 1
@@ -95,7 +95,7 @@ class Home(PageState, rx.State):
             for agent in overview.failing_agents
         ]
 
-    @rx.event(background=True)
+    @background
     async def watch(self) -> None:
         async with self:
             generation, token = self._generation, self.router.session.client_token
@@ -113,7 +113,7 @@ class Home(PageState, rx.State):
                     except SignedOut:
                         return
 
-    @rx.event
+    @event
     async def run_sample(self) -> Any:
         self.starting = True
         yield
