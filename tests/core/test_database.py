@@ -20,10 +20,14 @@ async def test_hooks_run_after_the_commit_and_never_after_a_rollback(alice: Pers
         tx.after_commit(later)
         assert ran == []
     assert ran == ["sync", "async"]
-    with pytest.raises(RuntimeError):
+
+    async def fail() -> None:
         async with database().transaction(alice.actor) as tx:
             tx.after_commit(lambda: ran.append("never"))
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     assert ran == ["sync", "async"]
 
 
