@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, each against a bound measured in the same run. Writes benchmarks/results.md."""
+"""`make bench`: every benchmark, each against a bound of the same run. Writes results.md."""
 
 import asyncio
 import platform
@@ -8,7 +8,16 @@ from pathlib import Path
 from benchmarks import engine_steps, runs
 
 RESULTS = Path(__file__).with_name("results.md")
-PACKAGES = ("agentflow", "dramatiq", "fastapi", "granian", "psycopg", "pydantic-ai-slim", "reflex", "sqlalchemy")
+PACKAGES = (
+    "agentflow",
+    "dramatiq",
+    "fastapi",
+    "granian",
+    "psycopg",
+    "pydantic-ai-slim",
+    "reflex",
+    "sqlalchemy",
+)
 
 
 def main() -> None:
@@ -17,7 +26,8 @@ def main() -> None:
         "",
         "`make bench` writes this file.",
         "",
-        f"Machine: {_cores()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}.",
+        f"Machine: {_cores()} cores, {platform.system()} {platform.release()},"
+        f" Python {platform.python_version()}.",
         "Versions: " + ", ".join(f"{name} {version(name)}" for name in PACKAGES) + ".",
         "",
         *asyncio.run(engine_steps.report()),

@@ -15,7 +15,12 @@ ROUNDS = 5
 
 def chain() -> engine.Definition:
     nodes = [
-        {"id": f"n{n}", "type": "action", "subtype": "set", "config": {"values": {"n": "{{ trigger.data.n }}"}}}
+        {
+            "id": f"n{n}",
+            "type": "action",
+            "subtype": "set",
+            "config": {"values": {"n": "{{ trigger.data.n }}"}},
+        }
         for n in range(STEPS)
     ]
     edges = [{"id": f"e{n}", "source": f"n{n}", "target": f"n{n + 1}"} for n in range(STEPS - 1)]

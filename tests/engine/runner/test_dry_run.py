@@ -15,7 +15,13 @@ async def dry(definition, data=None, **options):
 async def test_a_side_effect_is_only_described_and_what_is_missing_for_it_is_null():
     definition = graph(
         fetch("send", "https://example.com/{{ trigger.data.id }}", {"body": {"x": 1}}),
-        put("a", {"id": "{{ node_send.output.body.id }}", "first": "{{ node_send.output.list[trigger.data.id].x }}"}),
+        put(
+            "a",
+            {
+                "id": "{{ node_send.output.body.id }}",
+                "first": "{{ node_send.output.list[trigger.data.id].x }}",
+            },
+        ),
         node("sure", "logic.if_else", {"condition": "node_send.output.ok"}),
         write("t", "[{{ node_send.output.body.name }}]"),
         "send>a",
@@ -39,7 +45,9 @@ async def test_a_side_effect_is_only_described_and_what_is_missing_for_it_is_nul
 
 
 async def test_what_is_missing_for_another_reason_is_still_an_error():
-    result, _ = await dry(graph(fetch("send", "https://example.com"), write("t", "{{ trigger.data.no }}"), "send>t"))
+    result, _ = await dry(
+        graph(fetch("send", "https://example.com"), write("t", "{{ trigger.data.no }}"), "send>t")
+    )
     assert result.error["code"] == "MISSING_PATH"
 
 
@@ -112,7 +120,7 @@ async def test_up_to_a_node_runs_it_and_what_comes_before():
 
 
 async def test_from_a_node_on_runs_it_and_what_follows():
-    result, outputs = await dry(CHAIN, "!", from_node="b", pins={"a": {"n": 3}})
+    _result, outputs = await dry(CHAIN, "!", from_node="b", pins={"a": {"n": 3}})
     assert outputs == {"b": {"text": "3!"}, "c": {"at": "c"}}
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 
 import pytest
 
@@ -95,9 +96,7 @@ async def test_what_no_live_way_leads_to_is_skipped_all_the_way_down():
 
 
 async def test_a_live_handle_without_an_edge_just_ends_that_path():
-    definition = graph(
-        node("which", "logic.if_else", {"condition": "false"}), put("yes"), "which:true>yes"
-    )
+    definition = graph(node("which", "logic.if_else", {"condition": "false"}), put("yes"), "which:true>yes")
     result, found = await statuses(definition)
     assert found["yes"] == "skipped"
     assert (result.status, result.output) == ("completed", {"branch": "false"})
@@ -351,11 +350,10 @@ async def test_an_unexpected_error_in_a_node_is_an_error_of_the_step(monkeypatch
 
 async def test_two_hundred_nodes_in_a_row_and_side_by_side():
     names = [f"n{number}" for number in range(200)]
-    row = graph(*(put(name) for name in names), *(f"{a}>{b}" for a, b in zip(names, names[1:], strict=False)))
+    row = graph(*(put(name) for name in names), *(f"{a}>{b}" for a, b in itertools.pairwise(names)))
     result, found = await statuses(row)
     assert result.output == {"at": "n199"}
     assert set(found.values()) == {"completed"}
     fan = graph(put("first"), *(put(name) for name in names), *(f"first>{name}" for name in names))
     result, _ = await statuses(fan)
     assert len(result.output) == 200
-

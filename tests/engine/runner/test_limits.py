@@ -6,11 +6,11 @@ import pytest
 
 from engine import Parked, RunSettings
 from engine.context import Context
+from engine.errors import RequestError
 from engine.nodes import registry
 from engine.nodes.base import NodeKind, Result
 from engine.nodes.fields import NodeConfig
 from engine.ports import Usage
-from engine.errors import RequestError
 from tests.engine.graphs import fetch, graph, node, put
 from tests.engine.http_server import Answer, serving
 from tests.engine.runner.host import Host, ended
@@ -73,7 +73,8 @@ async def test_a_failed_step_was_paid_for_too():
 
 async def test_a_spent_budget_parks_before_the_next_call_and_goes_on_with_a_larger_one():
     host = Host(
-        graph(costly("a"), costly("b"), costly("c"), "a>b", "b>c"), settings=RunSettings(max_cost=Decimal("0.8"))
+        graph(costly("a"), costly("b"), costly("c"), "a>b", "b>c"),
+        settings=RunSettings(max_cost=Decimal("0.8")),
     )
     outcome = await host.run()
     assert isinstance(outcome, Parked)

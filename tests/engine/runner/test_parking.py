@@ -168,7 +168,10 @@ async def test_a_longer_delay_gives_the_worker_back_until_it_is_due():
 
 async def test_of_several_delays_the_execution_wakes_for_the_first():
     definition = graph(
-        node("long", "logic.delay", {"seconds": 100}), node("short", "logic.delay", {"seconds": 10}), put("a"), "short>a"
+        node("long", "logic.delay", {"seconds": 100}),
+        node("short", "logic.delay", {"seconds": 10}),
+        put("a"),
+        "short>a",
     )
     host = Host(definition)
     outcome = await host.run()

@@ -1,4 +1,4 @@
-"""Graphs nobody thought of: an execution that is interrupted ends like one that is not, and as the rules say."""
+"""Graphs nobody thought of: an interrupted execution ends like one that is not, and as the rules say."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,6 +1,7 @@
 """A worker may die at any moment; the next one goes on, and nothing that has completed runs again."""
 
 import asyncio
+import itertools
 from collections import Counter
 
 import pytest
@@ -55,7 +56,6 @@ async def to_the_end(host: Host) -> object:
         else:
             step = host.steps["ok"]
             host.journal.signal(step.step_id, {"kind": "approval", "decision": "approved"})
-
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -127,7 +127,7 @@ async def test_before_a_side_effect_begins_everything_before_it_is_durable(egres
 async def test_steps_that_only_compute_are_written_in_one_go():
     names = ["a", "b", "c", "d", "e"]
     journal = ExplodingJournal(clock=FakeClock())
-    definition = graph(*map(put, names), *(f"{x}>{y}" for x, y in zip(names, names[1:], strict=False)))
+    definition = graph(*map(put, names), *(f"{x}>{y}" for x, y in itertools.pairwise(names)))
     ended(await Host(definition, journal=journal, clock=journal.clock).run())
     assert journal.writes == 1
 

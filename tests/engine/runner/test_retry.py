@@ -18,7 +18,7 @@ def flaky(*answers: Answer):
 
 
 async def through_pauses(host: Host):
-    """Runs to the end, letting time pass whenever nothing but a timer is left; gives the pauses, in seconds."""
+    """Runs to the end, letting time pass when only a timer is left; gives the pauses, in seconds."""
     pauses = []
     while True:
         task = asyncio.create_task(host.run())
