@@ -5,4 +5,4 @@ FAILURE_PREFIX = "agentflow: "
 
 
 class StartupError(Exception):
-    """Its message is the whole report: what is wrong and how to mend it. Printed without a traceback, exit 1."""
+    """Its message is the whole report: what is wrong and how to mend it. Printed alone, exit code 1."""
