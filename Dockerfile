@@ -12,7 +12,7 @@ COPY assets assets
 COPY reflex.lock reflex.lock
 COPY rxconfig.py ./
 RUN python bootstrap.py run -- agentflow build \
-    && rm -rf .agentflow/frontend/stage .agentflow/frontend/reflex .agentflow/frontend/bin /root/.cache /root/.npm
+    && rm -rf .agentflow/frontend/stage .agentflow/frontend/reflex .agentflow/frontend/bin ~/.cache ~/.npm
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /app agentflow
