@@ -140,6 +140,8 @@ class TerminalRun:
         line = f"{_MARKS[kind]} {escape(self._labels.get(event['node_id'], event['node_id']))}"
         if kind == "step.completed":
             line += f" [dim]{event['duration_ms'] or 0} ms {_spent(event)}[/]"
+            if isinstance(event.get("output"), dict) and event["output"].get("demo"):
+                line += " [magenta]demo model[/]"
         elif event.get("error"):
             line += f" [red]{escape(str(event['error'].get('message', '')))}[/]"
         self._console.print(line.rstrip())

@@ -44,6 +44,17 @@ def test_run_shows_each_step_and_the_output(nowhere: Installation, greeting: Pat
     assert "Hello Ada" in done.stdout
 
 
+def test_run_marks_what_the_demo_model_said(nowhere: Installation, tmp_path: Path) -> None:
+    node = {"id": "chat", "type": "ai", "subtype": "chat", "config": {"model": "demo", "prompt": "Say hello"}}
+    path = tmp_path / "chat.json"
+    path.write_text(json.dumps({"schema_version": 1, "nodes": [node], "edges": []}))
+
+    done = nowhere.command("run", str(path))
+
+    assert done.returncode == 0, done.stderr
+    assert "demo model" in done.stdout
+
+
 def test_run_of_a_failing_definition_exits_with_1(nowhere: Installation, greeting: Path) -> None:
     done = nowhere.command("run", str(greeting), "--data", "{}")
 
