@@ -96,19 +96,20 @@ def _user_menu() -> rx.Component:
             rx.el.button(
                 rx.el.span(
                     Shell.initials,
+                    custom_attrs={"aria-hidden": "true"},
                     class_name=(
                         "flex items-center justify-center w-6 h-6 rounded-full bg-accent-a4 text-accent-11 "
                         "text-2xs font-semibold shrink-0"
                     ),
                 ),
                 rx.el.span(Shell.name, class_name="truncate hidden md:inline"),
+                rx.el.span("Your account", class_name="sr-only"),
                 icon("chevrons-up-down", size=14, class_name="ml-auto text-gray-9 hidden md:inline"),
                 type="button",
                 class_name=(
                     "flex items-center gap-2 w-full h-9 px-2 rounded-md text-base text-gray-12 "
                     "hover:bg-gray-a3"
                 ),
-                custom_attrs={"aria-label": "Your account"},
             )
         ),
         rx.menu.content(

@@ -38,7 +38,7 @@ async def test_from_home_to_a_green_run(visit: Visit, scheme: str) -> None:
     for node in NODES:
         expected = "skipped" if node in ("hook", "offer", "approve") else "completed"
         await expect(page.locator(f"[data-node={node}]")).to_have_attribute("data-status", expected)
-    await expect(page.get_by_role("region", name="Result").last).to_contain_text("we will be in touch")
+    await expect(page.get_by_role("group", name="Result").last).to_contain_text("we will be in touch")
     await expect(page.get_by_text("Demo model").first).to_be_visible()
 
     await page.get_by_role("button", name="Publish").click()
@@ -53,7 +53,7 @@ async def test_from_home_to_a_green_run(visit: Visit, scheme: str) -> None:
     header = page.locator("main header")
     await expect(header.locator("[data-status=completed]")).to_be_visible()
     await expect(page.locator("[data-step=reply]")).to_have_attribute("data-status", "completed")
-    await expect(page.get_by_role("region", name="Output").last).to_contain_text("Dear Ada")
+    await expect(page.get_by_role("group", name="Output").last).to_contain_text("Dear Ada")
 
 
 async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit: Visit) -> None:

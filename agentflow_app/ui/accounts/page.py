@@ -70,7 +70,7 @@ def sign_up_page() -> rx.Component:
             ),
             _field("org_name", "Organization", "You can invite others to it.", auto_complete="organization"),
         ],
-        rx.fragment("Have an account? ", rx.link("Log in", href="/login")),
+        rx.fragment("Have an account? ", rx.link("Log in", href="/login", underline="always")),
     )
 
 
@@ -84,5 +84,5 @@ def log_in_page() -> rx.Component:
             _field("email", "Email", type="email", auto_complete="email", auto_focus=True),
             _field("password", "Password", type="password", auto_complete="current-password"),
         ],
-        rx.fragment("New here? ", rx.link("Create an account", href="/signup")),
+        rx.fragment("New here? ", rx.link("Create an account", href="/signup", underline="always")),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from agentflow_app.providers.service import models_listed
 from agentflow_app.ui.builder.widgets import widget
 from agentflow_app.ui.canvas.binding import act, act_with, on_tick, store
 from agentflow_app.ui.canvas.node import node_tile
@@ -26,7 +27,7 @@ def _field(field: Any, node_id: Any) -> rx.Component:
             rx.cond(
                 field["required"],
                 rx.fragment(),
-                rx.el.span("Optional", class_name="font-normal text-gray-10"),
+                rx.el.span("Optional", class_name="font-normal text-gray-11"),
             ),
             html_for="field-" + field["name"].to(str),
             class_name="flex items-center justify-between text-sm font-medium text-gray-12",
@@ -98,10 +99,10 @@ def _behaviour(node: Any) -> rx.Component:
                     type="checkbox",
                     checked=node["disabled"].to(bool),
                     custom_attrs=on_tick("setOption", node_id, "disabled"),
-                    class_name="w-4 h-4 accent-[var(--accent-9)]",
+                    class_name="w-4 h-4 m-1 accent-[var(--accent-9)]",
                 ),
                 "Skip this node",
-                class_name="flex items-center gap-2 text-base text-gray-12",
+                class_name="flex items-center gap-2 min-h-6 text-base text-gray-12",
             ),
             rx.el.label(
                 rx.el.span("If it fails", class_name="text-sm text-gray-12"),
@@ -123,7 +124,7 @@ def _behaviour(node: Any) -> rx.Component:
                 ),
                 class_name="grid grid-cols-2 gap-2",
             ),
-            class_name="flex flex-col gap-3 pb-3",
+            class_name="flex flex-col gap-4 pb-3",
         ),
     )
 
@@ -137,8 +138,15 @@ def _head(node: Any) -> rx.Component:
                 rx.el.code(node["id"].to(str), class_name="block font-mono text-xs text-gray-11 truncate"),
                 class_name="min-w-0 flex-1",
             ),
-            icon_button("copy", "Duplicate", small=True, on_click=act("duplicate")),
-            icon_button("trash-2", "Delete", small=True, on_click=act("removeSelected")),
+            rx.cond(
+                node["read_only"].to(bool),
+                rx.fragment(),
+                rx.el.div(
+                    icon_button("copy", "Duplicate", small=True, on_click=act("duplicate")),
+                    icon_button("trash-2", "Delete", small=True, on_click=act("removeSelected")),
+                    class_name="flex",
+                ),
+            ),
             class_name="flex items-center gap-2.5",
         ),
         rx.el.p(node["help"].to(str), class_name="mt-2 text-sm text-gray-11"),
@@ -155,6 +163,43 @@ def _head(node: Any) -> rx.Component:
     )
 
 
+def _label(node: Any) -> rx.Component:
+    return rx.el.div(
+        rx.el.label("Label", html_for="node-label", class_name="text-sm font-medium text-gray-12"),
+        rx.el.input(
+            id="node-label",
+            value=node["label"].to(str),
+            on_change=act_with("rename", node["id"]),
+            class_name=INPUT,
+            auto_complete="off",
+        ),
+        class_name="flex flex-col gap-1",
+    )
+
+
+def _fields(node: Any, key: str) -> rx.Component:
+    return rx.foreach(node[key].to(list[dict[str, Any]]), lambda field: _field(field, node["id"]))
+
+
+def _data(node: Any) -> rx.Component:
+    return _fold(
+        "Data to use",
+        rx.el.p("Goes where the cursor is.", class_name="px-2 text-xs text-gray-11"),
+        rx.el.ul(
+            rx.foreach(
+                node["references"].to(list[dict[str, str]]),
+                lambda reference: _reference(reference, node["reference_field"]),
+            ),
+            class_name="pb-3",
+        ),
+    )
+
+
+def _models() -> rx.Component:
+    options = [rx.el.option(value=model.name, label=model.label) for model in models_listed()]
+    return rx.el.datalist(*options, id="known-models")
+
+
 def inspector() -> rx.Component:
     node = store("inspector")
     return rx.cond(
@@ -162,35 +207,20 @@ def inspector() -> rx.Component:
         rx.el.aside(
             _head(node),
             rx.el.fieldset(
-                rx.el.div(
-                    rx.el.label(
-                        "Label", html_for="node-label", class_name="text-sm font-medium text-gray-12"
+                rx.el.div(_label(node), _fields(node, "fields"), class_name="flex flex-col gap-4 p-3"),
+                rx.cond(
+                    node["rare"].to(list[dict[str, Any]]).length() > 0,
+                    _fold(
+                        "More options",
+                        rx.el.div(_fields(node, "rare"), class_name="flex flex-col gap-4 pb-3"),
                     ),
-                    rx.el.input(
-                        id="node-label",
-                        value=node["label"].to(str),
-                        on_change=act_with("rename", node["id"]),
-                        class_name=INPUT,
-                        auto_complete="off",
-                    ),
-                    class_name="flex flex-col gap-1",
                 ),
-                rx.foreach(node["fields"].to(list[dict[str, Any]]), lambda field: _field(field, node["id"])),
+                _data(node),
+                _behaviour(node),
                 disabled=node["read_only"].to(bool),
-                class_name="flex flex-col gap-4 p-3 min-w-0",
+                class_name="min-w-0",
             ),
-            _fold(
-                "Data to use",
-                rx.el.p("Goes where the cursor is.", class_name="px-2 text-xs text-gray-11"),
-                rx.el.ul(
-                    rx.foreach(
-                        node["references"].to(list[dict[str, str]]),
-                        lambda reference: _reference(reference, node["reference_field"]),
-                    ),
-                    class_name="pb-3",
-                ),
-            ),
-            _behaviour(node),
+            _models(),
             class_name="af-scroll w-80 shrink-0 overflow-y-auto bg-panel border-l border-gray-a5",
             custom_attrs={"aria-label": "Selected node"},
         ),

@@ -37,6 +37,7 @@ def _canvas() -> rx.Component:
         FlowEditor.create(
             draft=Builder.draft,
             ready=rx.State.is_hydrated,
+            sample=Builder.sample,
             ack=Builder.ack,
             problems=Builder.problems,
             statuses=Live.statuses,

@@ -42,7 +42,7 @@ def _kind(kind: Any) -> rx.Component:
 def _group(group: Any) -> rx.Component:
     title = rx.match(group["type"].to(str), *NODE_GROUPS.items(), group["type"].to(str))
     return rx.el.section(
-        rx.el.h3(title, class_name="px-2 pt-3 pb-1 text-xs font-medium text-gray-11"),
+        rx.el.h2(title, class_name="px-2 pt-3 pb-1 text-xs font-medium text-gray-11"),
         rx.el.ul(rx.foreach(group["kinds"].to(list[dict[str, Any]]), _kind)),
     )
 

@@ -122,16 +122,16 @@ def _history() -> rx.Component:
 def _actions() -> rx.Component:
     definition = store("definition")
     held = store("status")["saved"] == "conflict"
-    return rx.el.div(
-        button(
-            "Test",
-            icon_name="flask-conical",
-            on_click=Builder.test(definition),
-            loading=Builder.testing,
-            small=True,
-        ),
-        rx.cond(
-            Shell.can_write,
+    return rx.cond(
+        Shell.can_write,
+        rx.el.div(
+            button(
+                "Test",
+                icon_name="flask-conical",
+                on_click=Builder.test(definition),
+                loading=Builder.testing,
+                small=True,
+            ),
             button(
                 "Publish",
                 kind="primary",
@@ -140,12 +140,13 @@ def _actions() -> rx.Component:
                 on_click=[act("flush"), Builder.open_publish(definition)],
                 disabled=held,
             ),
+            rx.cond(
+                Builder.agent.version > 0,
+                button("Run", icon_name="play", small=True, on_click=Builder.run),
+            ),
+            class_name="flex items-center gap-2 shrink-0",
         ),
-        rx.cond(
-            Builder.agent.version > 0,
-            button("Run", icon_name="play", small=True, on_click=Builder.run),
-        ),
-        class_name="flex items-center gap-2 shrink-0",
+        rx.el.span("You can look, not change.", class_name="text-sm text-gray-11 whitespace-nowrap"),
     )
 
 
@@ -162,6 +163,7 @@ def top_bar() -> rx.Component:
             ),
             content="All agents",
         ),
+        rx.el.h1(Builder.agent.name, class_name="sr-only"),
         _name(),
         rx.el.div(
             status_badge(status=Builder.agent.status),

@@ -72,30 +72,44 @@ def _switch(field: Field, node_id: Any) -> rx.Component:
         checked=field["checked"].to(bool),
         custom_attrs=on_tick("setChecked", node_id, field["name"]),
         id="field-" + field["name"].to(str),
-        class_name="w-4 h-4 accent-[var(--accent-9)]",
+        class_name="w-4 h-4 m-1 accent-[var(--accent-9)]",
     )
 
 
 def _items(field: Field, node_id: Any) -> rx.Component:
     name = field["name"]
 
-    def item(text: Any, index: Any) -> rx.Component:
+    def item(entry: Any, index: Any) -> rx.Component:
         return rx.el.div(
-            rx.el.input(
-                value=text,
-                on_change=act_with("setItem", node_id, name, index),
-                class_name=INPUT,
-                auto_complete="off",
-                custom_attrs={"aria-label": field["title"].to(str)},
+            rx.el.div(
+                rx.el.input(
+                    value=entry["name"].to(str),
+                    on_change=act_with("setItem", node_id, name, index),
+                    class_name=INPUT,
+                    auto_complete="off",
+                    custom_attrs={"aria-label": field["title"].to(str)},
+                ),
+                rx.cond(
+                    field["described"].to(bool),
+                    rx.el.input(
+                        value=entry["description"].to(str),
+                        on_change=act_with("setDescription", node_id, name, index),
+                        placeholder="Description (optional)",
+                        class_name=f"{INPUT} text-sm",
+                        auto_complete="off",
+                        custom_attrs={"aria-label": "Description of " + entry["name"].to(str)},
+                    ),
+                ),
+                class_name="flex flex-col gap-1 flex-1 min-w-0",
             ),
             icon_button("x", "Remove", on_click=act("removeItem", node_id, name, index)),
             class_name="flex gap-1",
         )
 
     return rx.el.div(
-        rx.foreach(field["items"].to(list[str]), item),
+        rx.foreach(field["items"].to(list[dict[str, str]]), item),
         _add("Add", act("addItem", node_id, name)),
-        class_name="flex flex-col gap-1",
+        class_name="flex flex-col gap-1.5",
         id="field-" + name.to(str),
     )
 

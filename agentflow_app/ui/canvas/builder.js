@@ -23,6 +23,7 @@ export const builder = {
   undo,
   setCatalog,
   setProblems: (problems) => publish({ problems }),
+  setSample: (sample) => publish({ sample }),
   search: (query) => publish({ query }),
   state: () => state,
 };

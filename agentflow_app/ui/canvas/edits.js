@@ -1,7 +1,7 @@
 // What one does to a graph: add, connect, move, remove, copy.
 
 import { commit, settle } from "./history";
-import { defaultsOf, handlesOf } from "./schema";
+import { handlesOf } from "./schema";
 import { kindOf, nodeOf, publish, state } from "./store";
 
 const GRID = 20;
@@ -95,7 +95,7 @@ export function add(type, subtype, position, after = null) {
     type,
     subtype,
     label: kind.label,
-    config: defaultsOf(kind),
+    config: {},
     position: snap(position),
   };
   const edges = [...state.definition.edges];
@@ -115,7 +115,7 @@ export function insert(edgeToSplit, type, subtype) {
     x: ((from.position?.x ?? 0) + (to.position?.x ?? 0)) / 2,
     y: ((from.position?.y ?? 0) + (to.position?.y ?? 0)) / 2 + 60,
   });
-  const node = { id: freeId(subtype, taken), type, subtype, label: kind.label, config: defaultsOf(kind), position };
+  const node = { id: freeId(subtype, taken), type, subtype, label: kind.label, config: {}, position };
   const edges = state.definition.edges.map((e) => (e.id === edge.id ? { ...e, target: node.id } : e));
   edges.push(edgeOf(edges, { source: node.id, sourceHandle: handlesOf(kind, node)[0], target: edge.target }));
   commit({ ...state.definition, nodes: [...state.definition.nodes, node], edges });

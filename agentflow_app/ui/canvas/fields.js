@@ -38,11 +38,17 @@ export function setJson(id, name, text) {
 
 const itemsOf = (id, name) => (Array.isArray(valueOf(id, name)) ? [...valueOf(id, name)] : []);
 
-export function setItem(id, name, index, text) {
+/** An item is its name alone, as long as it has no description. */
+function setPart(id, name, index, part) {
   const items = itemsOf(id, name);
-  items[index] = typeof items[index] === "object" ? parseLike(text) : text;
-  setConfig(id, name, items, `${id}.${name}.${index}`);
+  const old = items[index] && typeof items[index] === "object" ? items[index] : { name: items[index] ?? "" };
+  const { description, ...rest } = { ...old, ...part };
+  items[index] = description ? { ...rest, description } : rest.name;
+  setConfig(id, name, items, `${id}.${name}.${index}.${Object.keys(part)}`);
 }
+
+export const setItem = (id, name, index, text) => setPart(id, name, index, { name: text });
+export const setDescription = (id, name, index, description) => setPart(id, name, index, { description });
 
 export const addItem = (id, name) => setConfig(id, name, [...itemsOf(id, name), ""], null);
 export const removeItem = (id, name, index) =>

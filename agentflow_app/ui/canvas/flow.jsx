@@ -180,7 +180,7 @@ function useLeaving() {
   }, []);
 }
 
-function Editor({ draft, ready, ack, problems, statuses, node, colorMode, onSave }) {
+function Editor({ draft, ready, sample, ack, problems, statuses, node, colorMode, onSave }) {
   const flow = useReactFlow();
   const definition = useBuilder("definition");
   const selected = useBuilder("selected");
@@ -217,6 +217,7 @@ function Editor({ draft, ready, ack, problems, statuses, node, colorMode, onSave
     builder.acknowledge(ack);
   }, [ack.request]);
   useEffect(() => builder.setProblems(problems), [problems]);
+  useEffect(() => builder.setSample(sample), [sample]);
   useEffect(() => refit(), [definition.nodes.length, refit]);
 
   const onNodesChange = useCallback(

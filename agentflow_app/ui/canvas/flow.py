@@ -44,6 +44,8 @@ class _Flow(rx.NoSSRComponent):
 class FlowEditor(_Flow):
     """Edits `draft` {agent_id, definition, revision, read_only, key} once `ready`, anew for each key.
 
+    `sample` is the trigger data, as JSON text, whose keys are offered to expressions.
+
     `on_save` gets {request, agent_id, definition, revision}; the answer comes back in `ack`
     {request, status: saved | conflict | failed, revision}.
     """
@@ -52,6 +54,7 @@ class FlowEditor(_Flow):
 
     draft: rx.Var[dict[str, Any]]
     ready: rx.Var[bool]
+    sample: rx.Var[str]
     ack: rx.Var[dict[str, Any]]
     problems: rx.Var[list[dict[str, Any]]]
     on_save: rx.EventHandler[_saved]  # type: ignore[valid-type,type-arg]  # how Reflex declares arguments

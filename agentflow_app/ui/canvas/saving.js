@@ -76,6 +76,7 @@ export function load({ agent_id: agentId, definition, revision, read_only: readO
   const outdated = unsaved && copy.revision !== revision;
   publish({
     ...blank(),
+    sample: state.sample,
     agentId,
     readOnly,
     revision: unsaved ? copy.revision : revision,

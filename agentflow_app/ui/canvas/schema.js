@@ -29,14 +29,6 @@ export function summaryOf(kind, node) {
   return parts.join(" · ").slice(0, 120);
 }
 
-export function defaultsOf(kind) {
-  const config = {};
-  for (const [name, property] of Object.entries(kind?.config_schema?.properties ?? {})) {
-    if (property.default !== undefined && property.default !== null) config[name] = property.default;
-  }
-  return config;
-}
-
 function resolve(schema, root) {
   if (schema.$ref) {
     const target = schema.$ref.replace("#/$defs/", "");
@@ -63,13 +55,32 @@ function widgetOf(property, root) {
 }
 
 const asText = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
-const listed = (value) => (Array.isArray(value) ? value.map((v) => (typeof v === "string" ? v : asText(v))) : []);
+
+function itemsOf(value) {
+  if (!Array.isArray(value)) return [];
+  return value.map((item) =>
+    item && typeof item === "object"
+      ? { name: item.name ?? asText(item), description: item.description ?? "" }
+      : { name: String(item), description: "" },
+  );
+}
+
+/** Whether the items of a list may carry a description beside their name. */
+function isDescribed(property, root) {
+  const variants = property.items?.anyOf ?? [property.items ?? {}];
+  return variants.some((variant) => "description" in (resolve(variant, root).properties ?? {}));
+}
+
+const MANY = 5;
+const isNothing = (value) => value === null || (Array.isArray(value) && !value.length);
 
 /** The inspector's form for one node: a list of fields with everything that their widgets need. */
 export function fieldsOf(kind, node, problems) {
   const schema = kind?.config_schema ?? {};
   const required = new Set(schema.required ?? []);
-  return Object.entries(schema.properties ?? {}).map(([name, property]) => {
+  const properties = Object.entries(schema.properties ?? {});
+  const long = properties.length > MANY;
+  const fields = properties.map(([name, property]) => {
     const value = node.config?.[name];
     const shown = value ?? property.default ?? null;
     const problem = problems.find((p) => p.field === name || p.field?.startsWith(`${name}.`) || p.field === `config.${name}`);
@@ -80,10 +91,12 @@ export function fieldsOf(kind, node, problems) {
       description: property.description ?? "",
       widget: widgetOf(property, schema),
       required: required.has(name),
+      rare: long && !required.has(name) && property.widget !== "json" && isNothing(property.default),
       placeholder: property.examples?.[0] !== undefined ? asText(property.examples[0]) : "",
       text: shown === null ? "" : asText(shown),
       checked: shown === true,
-      items: listed(shown),
+      items: itemsOf(shown),
+      described: isDescribed(property, schema),
       pairs: shown && typeof shown === "object" && !Array.isArray(shown)
         ? Object.entries(shown).map(([key, item]) => ({ key, value: asText(item) }))
         : [],
@@ -91,6 +104,7 @@ export function fieldsOf(kind, node, problems) {
       error: problem?.message ?? "",
     };
   });
+  return fields.sort((a, b) => Number(b.required) - Number(a.required));
 }
 
 /** What the text of a number field stands for: a number, an expression as it is, nothing. */
@@ -110,8 +124,19 @@ export function parseLike(text) {
   }
 }
 
+function keysOf(sample) {
+  try {
+    const data = JSON.parse(sample);
+    return data && typeof data === "object" && !Array.isArray(data)
+      ? Object.keys(data).filter((key) => /^[a-zA-Z_]\w*$/.test(key))
+      : [];
+  } catch {
+    return [];
+  }
+}
+
 /** The paths that `nodeId` may use: what triggered the run, and what the steps before it put out. */
-export function referencesOf(definition, catalog, nodeId) {
+export function referencesOf(definition, catalog, sample, nodeId) {
   const before = new Set();
   const walk = (id) => {
     for (const edge of definition.edges) {
@@ -122,15 +147,16 @@ export function referencesOf(definition, catalog, nodeId) {
     }
   };
   walk(nodeId);
-  const references = [{ label: "Trigger data", path: "{{ trigger.data }}", node: "trigger" }];
+  const references = [{ label: "Trigger data", path: "{{ trigger.data }}" }];
+  for (const key of keysOf(sample)) references.push({ label: `Trigger › ${key}`, path: `{{ trigger.data.${key} }}` });
   for (const node of definition.nodes) {
     if (!before.has(node.id) || node.type === "trigger") continue;
     const kind = catalog.get(`${node.type}.${node.subtype}`);
     const outputs = Object.keys(kind?.output_schema?.properties ?? {});
     const title = node.label || node.id;
-    if (!outputs.length) references.push({ label: title, path: `{{ node_${node.id}.output }}`, node: node.id });
+    if (!outputs.length) references.push({ label: title, path: `{{ node_${node.id}.output }}` });
     for (const name of outputs) {
-      references.push({ label: `${title} › ${name}`, path: `{{ node_${node.id}.output.${name} }}`, node: node.id });
+      references.push({ label: `${title} › ${name}`, path: `{{ node_${node.id}.output.${name} }}` });
     }
   }
   return references;

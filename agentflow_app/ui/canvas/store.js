@@ -15,6 +15,7 @@ export const blank = () => ({
   saved: "loading",
   problems: [],
   query: "",
+  sample: "",
   splitting: null,
 });
 

@@ -5,7 +5,7 @@ import { arranged } from "./layout";
 import { handlesOf } from "./schema";
 import { kindOf, nodeOf, publish, state } from "./store";
 
-export const FIT = { padding: 0.12, minZoom: 0.4, maxZoom: 1 };
+export const FIT = { padding: 0.12, minZoom: 0.55, maxZoom: 1 };
 
 let flow = null;
 

@@ -21,7 +21,7 @@ function paletteOf() {
 
 function inspectorOf() {
   const node = state.selected.length === 1 ? nodeOf(state.selected[0]) : undefined;
-  if (!node) return { id: "", count: state.selected.length, fields: [], references: [], problems: [] };
+  if (!node) return { id: "", count: state.selected.length, fields: [], rare: [], references: [], problems: [] };
   const kind = kindOf(node);
   const problems = state.problems.filter((p) => p.node_id === node.id);
   const fields = fieldsOf(kind, node, problems);
@@ -33,8 +33,9 @@ function inspectorOf() {
     kind: kind?.label ?? `${node.type}.${node.subtype}`,
     help: kind?.help ?? "",
     label: node.label ?? "",
-    fields,
-    references: referencesOf(state.definition, catalog, node.id),
+    fields: fields.filter((field) => !field.rare),
+    rare: fields.filter((field) => field.rare),
+    references: referencesOf(state.definition, catalog, state.sample, node.id),
     reference_field: fields.find((field) => TEXTUAL.has(field.widget))?.name ?? "",
     problems: problems.filter((p) => !p.field),
     disabled: node.disabled === true,

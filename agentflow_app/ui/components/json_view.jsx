@@ -72,7 +72,7 @@ export function JsonView({ value, label }) {
           plain ? "pl-3 text-base whitespace-pre-wrap break-words" : "pl-5 font-mono text-sm"
         }`,
         tabIndex: 0,
-        role: "region",
+        role: "group",
         "aria-label": label,
       },
       plain ? shown : h(Branch, { value, depth: 0 }),
