@@ -3,7 +3,7 @@
 import reflex as rx
 
 from agentflow_app.core.settings import settings
-from agentflow_app.ui.theme import ACCENT, GRAY, TAILWIND
+from agentflow_app.ui.theme import ACCENT, GRAY, TAILWIND, RadixThemes
 
 config = rx.Config(
     app_name="agentflow_app",
@@ -13,10 +13,8 @@ config = rx.Config(
     redis_url=settings().redis_url or None,
     # An empty list would switch the sockets' origin check off.
     cors_allowed_origins=settings().origins or ["https://no-other-origin.invalid"],
-    # Radix' whole namespace would otherwise be loaded with every page.
-    frontend_lazy_bundled_libraries=True,
     plugins=[
-        rx.plugins.RadixThemesPlugin(theme=rx.theme(accent_color=ACCENT, gray_color=GRAY, radius="medium")),
+        RadixThemes(theme=rx.theme(accent_color=ACCENT, gray_color=GRAY, radius="medium")),
         rx.plugins.TailwindV4Plugin(TAILWIND),
     ],
     disable_plugins=[rx.plugins.SitemapPlugin],

@@ -7,6 +7,7 @@ this file and `assets/agentflow.css` hold values.
 from typing import Any, Final
 
 from reflex.plugins.shared_tailwind import TailwindConfig
+from reflex_components_radix.plugin import RadixThemesPlugin
 
 ACCENT: Final = "iris"
 GRAY: Final = "slate"
@@ -63,6 +64,17 @@ TAILWIND: Final[TailwindConfig] = {
     },
 }
 """Passed to the Tailwind plugin by rxconfig.py."""
+
+class RadixThemes(RadixThemesPlugin):
+    """Radix Themes, bundled as far as the pages import it.
+
+    Reflex' own plugin hands the whole library to components that are made at run time. There are none here,
+    and it would double what a browser loads first.
+    """
+
+    def get_frontend_dependencies(self, **context: Any) -> tuple[str, ...]:
+        return ()
+
 
 NODE_TONES: Final[dict[str, str]] = {
     "trigger": "amber",
