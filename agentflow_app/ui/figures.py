@@ -3,6 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 
+_LEAST = Decimal("0.0001")
+
 
 def duration(ms: float | None) -> str:
     """`840 ms`, `3.2 s`, `4 min 5 s`, `2 h 10 min`; empty for None."""
@@ -25,17 +27,24 @@ def cost(amount: Decimal | str | None) -> str:
     value = Decimal(amount or 0)
     if not value:
         return ""
+    if value < _LEAST:
+        return f"< ${_LEAST}"
     return f"${value:.2f}" if value >= 1 else f"${value:.4f}".rstrip("0")
 
 
 def tokens(count: float | None) -> str:
     if not count:
         return ""
+    if count == 1:
+        return "1 token"
     return f"{count:,.0f} tokens" if count < 10_000 else f"{count / 1000:,.1f}k tokens"
 
 
 def percent(rate: float | None) -> str:
-    return "n/a" if rate is None else f"{rate * 100:.0f} %" if rate in (0, 1) else f"{rate * 100:.1f} %"
+    """Rounded, but never up to a perfect score."""
+    if rate is None:
+        return "n/a"
+    return f"{rate:.0%}".replace("%", " %") if rate in (0, 1) else f"{min(rate * 100, 99.9):.1f} %"
 
 
 def facts(*parts: str) -> str:

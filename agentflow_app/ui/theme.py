@@ -65,7 +65,8 @@ TAILWIND: Final[TailwindConfig] = {
 }
 """Passed to the Tailwind plugin by rxconfig.py."""
 
-class RadixThemes(RadixThemesPlugin):
+
+class RadixThemes(RadixThemesPlugin):  # type: ignore[misc]  # loaded lazily, so untyped
     """Radix Themes, bundled as far as the pages import it.
 
     Reflex' own plugin hands the whole library to components that are made at run time. There are none here,

@@ -143,7 +143,8 @@ class Builder(PageState, rx.State):
     async def take_theirs(self) -> None:
         async with self._transaction() as (tx, actor):
             draft = await AgentService(tx, actor).get_draft(id_of(self.agent.id))
-        self._take(draft, read_only=False)
+            can_write = actor.can("agents:write")
+        self._take(draft, read_only=not can_write)
 
     @event
     @acts
