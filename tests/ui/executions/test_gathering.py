@@ -23,9 +23,13 @@ async def test_a_source_that_fails_fails_its_reader() -> None:
         raise ConnectionError("gone")
 
     seen: list[int] = []
-    with pytest.raises(ConnectionError):
+
+    async def read() -> None:
         async for batch in gathered(broken(), "token"):
-            seen += batch
+            seen.extend(batch)
+
+    with pytest.raises(ConnectionError):
+        await read()
     assert seen == [1]
 
 
