@@ -73,6 +73,7 @@ async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit:
     inbox = await visit(like=ada)
     await inbox.go("/approvals")
     await expect(inbox.page.locator("[data-approval]")).to_have_count(1)
+    await inbox.page.get_by_label("What is to be approved").fill("Hello Ben, 500 seats are yours.")
     await inbox.page.get_by_label("Comment").fill("Call him")
     await inbox.page.get_by_role("button", name="Approve", exact=True).click()
     await expect(inbox.page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
@@ -80,6 +81,7 @@ async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit:
     # The run's page, in the other window, follows by itself.
     await expect(page.locator("main header").locator("[data-status=completed]")).to_be_visible()
     await expect(page.locator("[data-step=approve]")).to_have_attribute("data-status", "completed")
+    await expect(page.get_by_role("group", name="Output").last).to_contain_text("500 seats are yours")
 
 
 async def test_a_waiting_run_is_cancelled_on_its_page(visit: Visit) -> None:

@@ -100,11 +100,13 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "select_node": ("ask",),
             "cancel": (),
             "set_comment": ("x",),
+            "set_edited": ("x",),
             "decide": ("approved",),
         },
         Approvals: {
             "load": (),
             "set_comment": (things.step, "x"),
+            "set_edit": (things.step, "x"),
             "decide": (things.execution, things.step, "approved"),
         },
     }

@@ -11,6 +11,7 @@ from agentflow_app.ui.components.json_view import json_view
 from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
 from agentflow_app.ui.components.table import length
+from agentflow_app.ui.executions.parts import draft_editor
 from agentflow_app.ui.shell import Shell, shell
 
 
@@ -52,7 +53,11 @@ def _approval(item: ApprovalRow) -> rx.Component:
             class_name="flex flex-wrap items-center gap-x-3",
         ),
         rx.el.p(item.message, class_name="text-md text-gray-12 whitespace-pre-wrap break-words"),
-        rx.cond(item.has_show, json_view(value=item.show, label="What is to be approved")),
+        rx.cond(
+            item.editable & Shell.can_write,
+            draft_editor(item.draft, item.step_id, lambda text: Approvals.set_edit(item.step_id, text)),
+            rx.cond(item.has_show, json_view(value=item.show, label="What is to be approved")),
+        ),
         rx.cond(Shell.can_write, decide),
         class_name="flex flex-col gap-3 p-4",
         key=item.step_id,

@@ -7,6 +7,7 @@ import reflex as rx
 
 from agentflow_app.executions.schemas import ApprovalOut, ApproveRequest
 from agentflow_app.executions.service import ExecutionService
+from agentflow_app.ui.executions.view import as_text, from_text
 from agentflow_app.ui.figures import moment
 from agentflow_app.ui.session import PageState, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
@@ -20,6 +21,8 @@ class ApprovalRow:
     message: str = ""
     show: Any = None
     has_show: bool = False
+    editable: bool = False
+    draft: str = ""
     since: str = ""
     until: str = ""
 
@@ -27,6 +30,7 @@ class ApprovalRow:
 class Approvals(PageState, rx.State):
     rows: list[ApprovalRow] = []
     comments: dict[str, str] = {}
+    edits: dict[str, str] = {}
 
     @event
     @loads
@@ -45,11 +49,17 @@ class Approvals(PageState, rx.State):
         self.comments[str(step_id)] = str(comment)[:2000]
 
     @event
+    async def set_edit(self, step_id: str, text: str) -> None:
+        self.edits[str(step_id)] = str(text)
+
+    @event
     @acts
     async def decide(self, execution_id: str, step_id: str, decision: str) -> Any:
-        request = ApproveRequest.model_validate(
-            {"step_id": step_id, "decision": decision, "comment": self.comments.get(step_id) or None}
-        )
+        given = {"step_id": step_id, "decision": decision, "comment": self.comments.get(step_id) or None}
+        shown = next((row for row in self.rows if row.step_id == step_id), None)
+        if shown and shown.editable and decision == "approved" and step_id in self.edits:
+            given["data"] = from_text(self.edits[step_id], shown.show)
+        request = ApproveRequest.model_validate(given)
         try:
             async with self._transaction() as (tx, actor):
                 await ExecutionService(tx, actor).approve(id_of(execution_id), request)
@@ -57,6 +67,7 @@ class Approvals(PageState, rx.State):
             # Also when someone else was quicker: the list then shows what is still open.
             await self._read()
         self.comments.pop(step_id, None)
+        self.edits.pop(step_id, None)
         return rx.toast.success("Approved" if decision == "approved" else "Rejected")
 
 
@@ -68,6 +79,8 @@ def _row(item: ApprovalOut) -> ApprovalRow:
         message=item.message,
         show=item.show,
         has_show=item.show is not None,
+        editable=item.editable,
+        draft=as_text(item.show),
         since=moment(item.waiting_since),
         until=moment(item.until),
     )

@@ -19,6 +19,7 @@ from agentflow_app.ui.executions.view import (
     RunRow,
     StepDetail,
     StepRow,
+    from_text,
     is_demo,
     log_row,
     names_of,
@@ -40,6 +41,7 @@ class Live(PageState, rx.State):
     definition: dict[str, Any] = {}
     data: RunData = RunData()
     comment: str = ""
+    edited: str | None = None
     deciding: bool = False
     _chosen: bool = False
 
@@ -47,7 +49,7 @@ class Live(PageState, rx.State):
         self.run, self.detail = RunRow(), StepDetail()
         self.statuses, self.steps, self.logs = {}, [], []
         self.definition, self.data = {}, RunData()
-        self.comment, self._chosen = "", False
+        self.comment, self.edited, self._chosen = "", None, False
 
     async def _open(self, tx: Transaction, actor: Actor, execution_id: Any) -> None:
         """Shows the run as it is recorded now."""
@@ -151,14 +153,19 @@ class Live(PageState, rx.State):
         self.comment = str(comment)[:2000]
 
     @event
+    async def set_edited(self, text: str) -> None:
+        self.edited = str(text)
+
+    @event
     @acts
     async def decide(self, decision: str) -> Any:
         """Approves or rejects the step that is looked at."""
-        request = ApproveRequest.model_validate(
-            {"step_id": self.detail.id, "decision": decision, "comment": self.comment or None}
-        )
+        given = {"step_id": self.detail.id, "decision": decision, "comment": self.comment or None}
+        if self.edited is not None and self.detail.editable and decision == "approved":
+            given["data"] = from_text(self.edited, self.detail.show)
+        request = ApproveRequest.model_validate(given)
         async with self._transaction() as (tx, actor):
             await ExecutionService(tx, actor).approve(id_of(self.run.id), request)
             await self._open(tx, actor, id_of(self.run.id))
-        self.comment, self._chosen = "", False
+        self.comment, self.edited, self._chosen = "", None, False
         return [rx.toast.success("Approved" if decision == "approved" else "Rejected"), Live.follow]

@@ -5,6 +5,7 @@ from typing import Any
 import reflex as rx
 
 from agentflow_app.ui.components.button import button
+from agentflow_app.ui.components.field import TEXTAREA
 from agentflow_app.ui.components.icon import icon
 from agentflow_app.ui.components.json_view import json_view
 from agentflow_app.ui.components.states import empty_state
@@ -82,13 +83,29 @@ def _block(title: str, *children: Any) -> rx.Component:
     )
 
 
+def draft_editor(draft: str, step_id: str, on_change: Any) -> rx.Component:
+    """What is to be approved, where the approver may change it first."""
+    return rx.el.textarea(
+        default_value=draft,
+        key=step_id,
+        on_blur=on_change,
+        rows=4,
+        class_name=TEXTAREA,
+        custom_attrs={"aria-label": "What is to be approved; you may change it"},
+    )
+
+
 def decision() -> rx.Component:
     """Approve or reject, where the step that is looked at waits for it."""
     return rx.cond(
         Live.detail.status == "waiting_approval",
         rx.el.div(
             rx.el.p(Live.detail.approval, class_name="text-base font-medium text-gray-12"),
-            rx.cond(Live.detail.show, json_view(value=Live.detail.show, label="What is to be approved")),
+            rx.cond(
+                Live.detail.editable & Shell.can_write,
+                draft_editor(Live.detail.draft, Live.detail.id, Live.set_edited),
+                rx.cond(Live.detail.show, json_view(value=Live.detail.show, label="What is to be approved")),
+            ),
             rx.cond(
                 Shell.can_write,
                 rx.el.div(

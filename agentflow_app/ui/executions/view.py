@@ -1,9 +1,11 @@
 """Runs and steps as the pages show them."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from agentflow_app.core.errors import ValidationFailed
 from agentflow_app.executions.schemas import ENDED, ExecutionOut, LogOut, StepOut
 from agentflow_app.ui.figures import cost, duration, facts, moment, tokens
 from agentflow_app.ui.theme import STATUS_LABELS
@@ -92,6 +94,8 @@ class StepDetail:
     error_details: Any = None
     approval: str = ""
     show: Any = None
+    editable: bool = False
+    draft: str = ""
 
 
 @dataclass
@@ -190,7 +194,9 @@ def step_rows(steps: list[StepOut], names: NodeNames, now: datetime | None = Non
                 tokens=tokens(step.tokens_used),
                 cost=cost(step.cost),
                 left=f"{min(left * 100, 99):.2f}%",
-                width=f"max({min(width, 1 - left) * 100:.2f}%, 3px)",
+                width=f"max({min(width, 1 - left) * 100:.2f}%, 3px)"
+                if width or step.duration_ms is not None
+                else "0px",
                 demo=is_demo(step.output_data),
                 waits_for_me=step.status == "waiting_approval",
             )
@@ -201,6 +207,21 @@ def step_rows(steps: list[StepOut], names: NodeNames, now: datetime | None = Non
 def _label(step: StepOut, names: NodeNames) -> str:
     label = names.labels.get(step.node_id, step.node_id)
     return f"{label} [{', '.join(map(str, step.iteration))}]" if step.iteration else label
+
+
+def as_text(value: Any) -> str:
+    """What a person edits: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def from_text(text: str, original: Any) -> Any:
+    """What an edited text stands for, of the kind that `original` was. Raises ValidationFailed."""
+    if isinstance(original, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValidationFailed(f"This is not JSON: {error}", fields={"data": str(error)}) from error
 
 
 def step_detail(step: StepOut, names: NodeNames) -> StepDetail:
@@ -224,6 +245,8 @@ def step_detail(step: StepOut, names: NodeNames) -> StepDetail:
         error_details=error.get("details") or None,
         approval=str(waiting.get("message", "")) if step.status == "waiting_approval" else "",
         show=waiting.get("show") if step.status == "waiting_approval" else None,
+        editable=step.status == "waiting_approval" and bool(waiting.get("editable")),
+        draft=as_text(waiting.get("show")),
     )
 
 

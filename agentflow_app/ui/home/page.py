@@ -23,8 +23,8 @@ def _welcome() -> rx.Component:
                 rx.el.h2("Your first agent has already run", class_name="text-lg font-semibold text-gray-12"),
                 rx.el.p(
                     rx.el.span(sample.name, class_name="font-medium text-gray-12"),
-                    " ",
-                    rx.cond(sample.description, sample.description, "came with your organization."),
+                    ". ",
+                    rx.cond(sample.description, sample.description, "It came with your organization."),
                     " Open it, change it on the canvas, and watch each step as it runs.",
                     class_name="mt-1 text-base text-gray-11 max-w-2xl text-pretty",
                 ),
