@@ -27,6 +27,7 @@ from agentflow_app.ui.executions.view import (
     step_detail,
 )
 from agentflow_app.ui.session import PageState, SignedOut, actor_of, acts, background, event, id_of
+from agentflow_app.ui.shell import Shell
 from engine.nodes.registry import catalog
 
 
@@ -167,5 +168,7 @@ class Live(PageState, rx.State):
         async with self._transaction() as (tx, actor):
             await ExecutionService(tx, actor).approve(id_of(self.run.id), request)
             await self._open(tx, actor, id_of(self.run.id))
+            shell = await self.get_state(Shell)
+            shell.waiting = len(await ExecutionService(tx, actor).approvals())
         self.comment, self.edited, self._chosen = "", None, False
         return [rx.toast.success("Approved" if decision == "approved" else "Rejected"), Live.follow]

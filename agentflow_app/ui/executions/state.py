@@ -151,6 +151,7 @@ class Run(PageState, rx.State):
         async with self._transaction() as (tx, actor):
             shell._show(actor)
             await live._open(tx, actor, id_of(self.router.url.path.rstrip("/").rpartition("/")[2]))
+            shell.waiting = len(await ExecutionService(tx, actor).approvals())
         return Live.follow
 
     @event
