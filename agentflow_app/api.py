@@ -28,6 +28,7 @@ from agentflow_app.triggers import endpoints as triggers
 
 logger = logging.getLogger(__name__)
 BASE = "/api/v1"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 REQUESTS = Histogram("agentflow_http_request_seconds", "Time to answer", ["method", "route", "status"])
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
@@ -84,6 +85,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         headers = dict(error.headers or {})
         return _json(MethodNotAllowed(f"{request.method} is not possible here"), headers)
+    if error.status_code == 400:
+        return _json(ValidationFailed("The body cannot be read", fields={"body": "is not readable JSON"}))
     return _json(BadRequest(str(error.detail)))
 
 
@@ -122,6 +125,11 @@ class RequestEdge:
 
         try:
             if scope["type"] == "http":
+                if scope["method"] not in _METHODS and scope["path"].startswith("/api"):
+                    await _json(MethodNotAllowed("This method is not possible here"))(
+                        scope, receive, send_with_id
+                    )
+                    return
                 declared = headers.get(b"content-length", b"0")
                 if not declared.isdigit() or int(declared) > self._max:
                     await _json(self._too_large())(scope, receive, send_with_id)
@@ -148,10 +156,11 @@ class RequestEdge:
     def _log(scope: Scope, status: int, seconds: float) -> None:
         """One line a call. The route's pattern and not the path: a hook's path is its credential."""
         route = getattr(scope.get("route"), "path_format", "-")
-        REQUESTS.labels(scope["method"], route, status).observe(seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        REQUESTS.labels(method, route, status).observe(seconds)
         if not scope["path"].startswith("/api"):
             return
-        fields = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)}
         logger.info("Request", extra=fields)
 
     def _too_large(self) -> PayloadTooLarge:
@@ -209,9 +218,6 @@ def create_api(config: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(RequestEdge, max_body_bytes=config.max_body_bytes)
     return app
-
-
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 async def _nothing_here(path: str, request: Request) -> None:

@@ -6,7 +6,6 @@ from pydantic import ValidationError
 
 from agentflow_app.agents.schemas import ProblemOut
 from agentflow_app.core.errors import AppError
-from agentflow_app.core.schemas import storable_json
 from agentflow_app.providers.service import model_is_known
 from engine.definition import Definition
 from engine.validation import validate
@@ -31,7 +30,6 @@ class InvalidDefinition(AppError):  # noqa: N818
 
 def parse(raw: dict[str, Any]) -> Definition:
     """Raises InvalidDefinition, naming each key that the format does not know or whose type is wrong."""
-    storable_json(raw, "definition")
     try:
         return Definition.model_validate(raw)
     except ValidationError as error:

@@ -8,12 +8,12 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from agentflow_app.core.pagination import PageQuery
-from agentflow_app.core.schemas import Input, Money, Name, Output, Text
+from agentflow_app.core.schemas import Input, Money, Name, Output
 
 AgentStatus = Literal["draft", "active", "paused", "archived"]
 TriggerType = Literal["manual", "webhook"]
-Short = Annotated[Text, StringConstraints(max_length=100)]
-Long = Annotated[Text, StringConstraints(max_length=2000)]
+Short = Annotated[str, StringConstraints(max_length=100)]
+Long = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class AgentSettings(Input):

@@ -17,7 +17,6 @@ from agentflow_app.audit.service import record
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.ids import new_id, new_slug
 from agentflow_app.core.pagination import Page, like, paginate
-from agentflow_app.core.schemas import storable_json
 from agentflow_app.executions.statistics import agent_statistics
 
 _SORT = {
@@ -153,13 +152,12 @@ def _same(agent: Agent) -> Agent:
 def _first_draft(data: AgentCreate) -> dict[str, Any]:
     if data.trigger_type is None:
         return dict(EMPTY)
-    config = storable_json(data.trigger_config, "trigger_config")
     trigger = {
         "id": "start",
         "type": "trigger",
         "subtype": data.trigger_type,
         "label": "Start",
-        "config": config,
+        "config": data.trigger_config,
         "position": {"x": 0, "y": 0},
     }
     return {**EMPTY, "nodes": [trigger]}

@@ -13,6 +13,8 @@ from sqlalchemy import Select, and_, asc, desc, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentflow_app.core.errors import ValidationFailed
+from agentflow_app.core.schemas import Storable
+from agentflow_app.core.tables import LARGEST_INTEGER
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -25,7 +27,7 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None = None
 
 
-class PageQuery(BaseModel):
+class PageQuery(Storable):
     """What every list takes."""
 
     model_config = ConfigDict(extra="forbid")
@@ -46,11 +48,18 @@ def encode_cursor(value: Any, row_id: UUID) -> str:
 def decode_cursor(cursor: str) -> tuple[Any, UUID]:
     try:
         kind, value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(value, str | int | float):
-            raise TypeError(value)
-        return (datetime.fromisoformat(str(value)) if kind == "t" else value), UUID(row_id)
+        return (datetime.fromisoformat(value) if kind == "t" else value), UUID(row_id)
     except (binascii.Error, ValueError, TypeError, AttributeError) as error:
         raise ValidationFailed(fields={"cursor": "is not a cursor of this list"}) from error
+
+
+def _comparable(value: Any, kind: type) -> bool:
+    """Whether a cursor's value can stand beside a column of this kind; cursors come from outside."""
+    if kind is datetime:
+        return isinstance(value, datetime) and value.tzinfo is not None
+    if kind is int:
+        return type(value) is int and abs(value) <= LARGEST_INTEGER
+    return isinstance(value, str) and "\x00" not in value
 
 
 def like(term: str) -> str:
@@ -73,7 +82,7 @@ async def paginate(
         raise ValidationFailed(fields={"sort": f"is one of {', '.join(sorted(columns))}"})
     if query.cursor:
         value, row_id = decode_cursor(query.cursor)
-        if isinstance(value, datetime) != (column.type.python_type is datetime):
+        if not _comparable(value, column.type.python_type):
             raise ValidationFailed(fields={"cursor": "belongs to another sort order"})
         beyond = column < value if query.order == "desc" else column > value
         tie = id_column < row_id if query.order == "desc" else id_column > row_id

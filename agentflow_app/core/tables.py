@@ -11,6 +11,7 @@ from agentflow_app.core.ids import new_id
 
 metadata = SQLModel.metadata
 timestamp = DateTime(timezone=True)
+LARGEST_INTEGER = 2**31 - 1
 
 
 def primary_key() -> Any:
@@ -43,4 +44,13 @@ def moment(*, required: bool = False) -> Any:
     return Field(default=None, sa_type=timestamp, nullable=True)
 
 
-__all__ = ["created", "json_field", "metadata", "moment", "primary_key", "tenant", "timestamp"]
+__all__ = [
+    "LARGEST_INTEGER",
+    "created",
+    "json_field",
+    "metadata",
+    "moment",
+    "primary_key",
+    "tenant",
+    "timestamp",
+]

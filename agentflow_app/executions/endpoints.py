@@ -13,6 +13,7 @@ from agentflow_app.accounts.routes import AfterCommit, CurrentActor, CurrentTran
 from agentflow_app.core.database import database
 from agentflow_app.core.pagination import Page, PageQuery
 from agentflow_app.core.serialization import dumps
+from agentflow_app.core.tables import LARGEST_INTEGER
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.schemas import (
     ApprovalOut,
@@ -25,12 +26,12 @@ from agentflow_app.executions.schemas import (
     TestRequest,
 )
 from agentflow_app.executions.service import ExecutionService, StepQuery
-from agentflow_app.executions.stream import follow, wait_for_end
+from agentflow_app.executions.stream import follow, sequence_number, wait_for_end
 
 router = APIRouter(tags=["executions"], route_class=TenantRoute)
 live = APIRouter(tags=["executions"])
 MAX_WAIT_SECONDS = 60
-After = Annotated[int, Query(ge=0, description="The last `seq` that the caller has")]
+After = Annotated[int, Query(ge=0, le=LARGEST_INTEGER, description="The last `seq` that the caller has")]
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for the end")]
 
 
@@ -154,8 +155,8 @@ async def stream_events(
     actor = await authenticate(credential(request.headers))
     async with database().transaction(actor) as tx:
         await ExecutionService(tx, actor).get(execution_id)
-    if last_event_id and last_event_id.isdecimal():
-        after = int(last_event_id)
+    if last_event_id is not None:
+        after = sequence_number(last_event_id) or 0
     return StreamingResponse(
         _lines(actor, execution_id, after),
         media_type="text/event-stream",

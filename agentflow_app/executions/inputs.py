@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from agentflow_app.core.errors import AppError, ValidationFailed
 from engine.definition import Definition, Node
+from engine.errors import InvalidInputError
+from engine.nodes.schemas import problems_of
 
 _FITTING = {"manual": ("manual",), "api": ("manual",), "test": ("manual",), "webhook": ("webhook",)}
 
@@ -34,12 +33,14 @@ def check_input(node: Node | None, data: Any) -> None:
     if not isinstance(schema, dict):
         return
     try:
-        errors = list(Draft202012Validator(schema).iter_errors(data))
-    except SchemaError as error:
-        raise ValidationFailed(fields={"trigger_data": f"its schema is broken: {error.message}"}) from error
-    if errors:
+        problems = problems_of(data, schema)
+    except InvalidInputError as error:
+        raise ValidationFailed(error.message, fields={"trigger_data": error.message}) from error
+    if problems:
         fields = {
-            ".".join(["trigger_data", *(str(part) for part in error.absolute_path)]): error.message[:300]
-            for error in errors[:20]
+            "trigger_data" + (f".{problem['path'].replace('/', '.')}" if problem["path"] else ""): problem[
+                "message"
+            ]
+            for problem in problems
         }
         raise ValidationFailed("The trigger data does not fit the agent's input schema", fields=fields)

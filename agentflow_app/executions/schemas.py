@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from agentflow_app.core.pagination import PageQuery
-from agentflow_app.core.schemas import Input, Money, Output, Text
+from agentflow_app.core.schemas import Input, Money, Output
 
 ExecutionStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
 TriggeredBy = Literal[
@@ -39,7 +39,7 @@ class TestRequest(Input):
 class ApproveRequest(Input):
     step_id: UUID | None = None
     decision: Literal["approved", "rejected"]
-    comment: Annotated[Text, StringConstraints(max_length=2000)] | None = None
+    comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
     data: Any = None
 
 

@@ -1,9 +1,8 @@
 """The execution use cases: start and test, look, cancel, decide."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
 from sqlalchemy import String, cast, or_, select
 from sqlmodel import col
 
@@ -18,8 +17,8 @@ _SORT = {"created_at": col(Execution.created_at)}
 
 
 class StepQuery(PageQuery):
-    sort: str = Field(default="step_order")
-    order: Any = "asc"
+    sort: str = "step_order"
+    order: Literal["asc", "desc"] = "asc"
 
 
 class ExecutionService(StartUseCases, DecideUseCases):

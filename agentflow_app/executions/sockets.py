@@ -13,7 +13,7 @@ from agentflow_app.core.ids import parse_id
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
-from agentflow_app.executions.stream import follow
+from agentflow_app.executions.stream import follow, sequence_number
 
 logger = logging.getLogger(__name__)
 router = APIRouter()
@@ -88,11 +88,11 @@ async def stream(socket: WebSocket, execution_id: str) -> None:
     try:
         actor = await _actor(socket, token)
         found = parse_id(execution_id)
-        after = socket.query_params.get("after", "0")
-        if found is None or not after.isdecimal():
+        after = sequence_number(socket.query_params.get("after", "0"))
+        if found is None or after is None:
             await socket.close(NOT_FOUND, "no such execution")
             return
-        if await _serve(socket, actor, found, int(after)):
+        if await _serve(socket, actor, found, after):
             await socket.close(1000)
     except WebSocketDisconnect:
         return

@@ -7,7 +7,6 @@ from agentflow_app.agents.definitions import InvalidDefinition, parse, problems_
 from agentflow_app.agents.service import AgentService
 from agentflow_app.core.errors import ValidationFailed
 from agentflow_app.core.ids import new_id
-from agentflow_app.core.schemas import storable_json
 from agentflow_app.executions.base import ExecutionUseCases
 from agentflow_app.executions.inputs import check_input, trigger_node
 from agentflow_app.executions.models import Execution
@@ -37,7 +36,6 @@ class StartUseCases(ExecutionUseCases):
         agent, version = await AgentService(self.tx, self.actor).live(agent_id)
         definition = parse(version.definition)
         node = trigger_node(definition, triggered_by)
-        storable_json(data.trigger_data, "trigger_data")
         check_input(node, data.trigger_data)
         execution = Execution(
             id=new_id(),
@@ -62,8 +60,6 @@ class StartUseCases(ExecutionUseCases):
             raw = agent.draft if agent.draft.get("nodes") else (await agents.live(agent_id))[1].definition
         definition = parse(raw)
         _ensure_testable(definition, data)
-        storable_json(data.trigger_data, "trigger_data")
-        storable_json(data.pins, "pins")
         node = trigger_node(definition, "test")
         execution = Execution(
             id=new_id(),

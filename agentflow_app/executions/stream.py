@@ -1,5 +1,6 @@
 """What subscribers get: the stored events, then the live ones, without gap or duplicate."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from agentflow_app.executions.service import ExecutionService
 RECHECK_SECONDS = 2.0
 """How long a subscriber trusts the silence of Redis before it reads Postgres again."""
 _PAGE = 500
+_SEQUENCE = re.compile(r"[0-9]{1,9}")
 _FINAL = frozenset(f"execution.{status}" for status in ENDED)
 
 
@@ -52,6 +54,11 @@ async def follow(actor: Actor, execution_id: UUID, after: int = 0) -> AsyncItera
                     elif seq > seen:
                         complete = False
                         break
+
+
+def sequence_number(text: str) -> int | None:
+    """The `seq` that a caller names, None if it is none."""
+    return int(text) if _SEQUENCE.fullmatch(text) else None
 
 
 async def _read(actor: Actor, execution_id: UUID, after: int) -> tuple[list[dict[str, Any]], bool]:

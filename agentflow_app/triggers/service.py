@@ -1,6 +1,7 @@
 """Starts executions for callers that have no account: webhooks."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from agentflow_app.executions.service import ExecutionService
 from agentflow_app.executions.stream import wait_for_end
 
 WAIT_SECONDS = 30
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
@@ -60,7 +62,7 @@ class Delivery:
             return {}
         try:
             return loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"text": text}
 
 
@@ -73,7 +75,7 @@ class Accepted:
 
 async def receive(token: str, delivery: Delivery) -> Accepted:
     """Starts the agent behind the token; committed when it returns. Raises HookNotFound."""
-    found = await _agent_behind(token)
+    found = await _agent_behind(token) if _TOKEN.fullmatch(token) else None
     if found is None:
         raise HookNotFound
     agent_id, org_id = found
