@@ -227,12 +227,12 @@ class Runner:
         except LimitExceededError as error:
             self._fail_execution(error)
             return None
-        except EngineError as error:
+        except Exception as error:
             if not resuming:
                 if step.status != "running":
                     step.begin(self._clock.now())
                 self._record(step)
-            self._fail_step(step, error)
+            self._fail_step(step, sorted_error(error))
             return None
         if isinstance(found, WaitingFor):
             step.not_begun()

@@ -26,6 +26,7 @@ class TenantRoute(APIRoute):
         async def edge(request: Request) -> Response:
             actor = await authenticate(credential(request.headers))
             request.state.actor = actor
+            await request.body()  # before the transaction: a slow sender must not hold a connection
             async with database().transaction(actor) as tx:
                 request.state.tx = tx
                 response = await _answer_once(request, actor, tx, handler)

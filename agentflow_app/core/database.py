@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from agentflow_app.core.errors import Unavailable
@@ -24,6 +25,8 @@ from agentflow_app.core.tenancy import Actor
 
 _SET_TENANT = text("SELECT set_config('app.org_id', :org, true), set_config('app.user_id', :user, true)")
 DatabaseRole = Literal["app", "system"]
+_TOO_MUCH = ("54000", "54001")
+"""A value that PostgreSQL cannot hold; trying again is no use."""
 
 
 def role_name(owner_url: str, role: DatabaseRole) -> str:
@@ -82,12 +85,14 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=role == "system",
             pool_recycle=1800,
+            hide_parameters=True,
             json_serializer=dumps,
             json_deserializer=loads,
             connect_args={
                 "connect_timeout": 5,
                 "application_name": f"agentflow-{role}",
-                "options": "-c timezone=UTC",
+                # A process that was stopped in the middle of a transaction must not hold its rows for good.
+                "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10000",
             },
         )
 
@@ -128,7 +133,11 @@ class Database:
 async def _unavailable_when_down() -> AsyncIterator[None]:
     try:
         yield
+    except NoConnectionFree as error:
+        raise Unavailable("The database is busy; try again in a moment", retry_after=2) from error
     except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) in _TOO_MUCH:
+            raise
         raise Unavailable("The database does not answer; try again in a moment", retry_after=2) from error
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,7 @@ _CLAIM = text(
     SET status = 'running', epoch = e.epoch + 1, claims = e.claims + 1, lease_owner = :owner,
         lease_until = now() + make_interval(secs => :lease), claimed_at = now(), wake_at = NULL
     FROM picked WHERE e.id = picked.id
-    RETURNING e.id, e.org_id, e.epoch, e.claims, e.active_ms, e.cancel_requested
+    RETURNING e.id, e.org_id, e.epoch, e.claims, e.active_ms, e.cancel_requested, e.claimed_at
     """  # noqa: S608  # constants only
 )
 
@@ -74,7 +75,7 @@ _POLL = text(
 _RELEASE = text(
     """
     UPDATE executions SET lease_until = now(), lease_owner = NULL, claims = greatest(claims - 1, 0),
-        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::int
+        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::bigint
     WHERE id = :id AND epoch = :epoch AND status = 'running'
     """
 )
@@ -82,7 +83,7 @@ _RELEASE = text(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Ownership of one execution. `claims` counts the claims since it last got further."""
+    """Ownership of one execution since `claimed_at`. `claims` counts the claims since it last got further."""
 
     id: UUID
     org_id: UUID
@@ -90,6 +91,7 @@ class Claim:
     claims: int
     active_ms: int
     cancel_requested: bool
+    claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

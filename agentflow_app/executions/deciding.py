@@ -9,7 +9,6 @@ from sqlmodel import col
 from agentflow_app.agents.service import AgentService
 from agentflow_app.audit.service import record
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound, ValidationFailed
-from agentflow_app.core.schemas import storable_json
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.base import ExecutionUseCases
 from agentflow_app.executions.models import Execution, ExecutionStep
@@ -63,7 +62,7 @@ class DecideUseCases(ExecutionUseCases):
             "kind": "approval",
             "decision": data.decision,
             "comment": data.comment,
-            "data": storable_json(data.data, "data"),
+            "data": data.data,
             "decided_by": str(self.actor.user_id),
         }
         self.due_now(execution)
@@ -80,9 +79,18 @@ class DecideUseCases(ExecutionUseCases):
         return (await self.render([execution]))[0]
 
     async def _waiting_step(self, execution: Execution, step_id: UUID | None) -> ExecutionStep:
-        query = select(ExecutionStep).where(col(ExecutionStep.execution_id) == execution.id)
+        # Locked, because a timer may expire a step without a look at its execution.
+        query = (
+            select(ExecutionStep)
+            .where(col(ExecutionStep.execution_id) == execution.id)
+            .with_for_update()
+            .order_by(col(ExecutionStep.id))
+        )
+        if execution.cancel_requested and execution.status not in ENDED:
+            raise NothingToApprove("The execution is being cancelled")
         if step_id is not None:
-            step = (await self.tx.execute(query.where(col(ExecutionStep.id) == step_id))).scalar_one_or_none()
+            named = query.where(col(ExecutionStep.id) == step_id)
+            step = (await self.tx.execute(named)).scalar_one_or_none()
             if step is None:
                 raise StepNotFound(f"There is no step {step_id} in this execution")
             if step.signal is not None or (step.status != "waiting_approval" and _is_decision(step)):

@@ -1,7 +1,8 @@
 """The engine's journal in Postgres: what happened and its events, together, under the lease's epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,7 @@ from engine.ports import (
     Usage,
     WaitingFor,
 )
+from engine.step import OPEN
 
 _OPEN_WAITS = ("waiting", "waiting_approval")
 
@@ -48,8 +50,8 @@ _STEPS = text(
         completed_at
     FROM jsonb_to_recordset(cast(:steps AS jsonb)) AS s(id uuid, node_id text, iteration int[],
         step_order int, status text, attempts int, input_data jsonb, output_data jsonb, handle text,
-        error jsonb, waiting_for jsonb, wait_until timestamptz, retry_at timestamptz, tokens_used int,
-        usage jsonb, cost numeric, duration_ms int, started_at timestamptz, completed_at timestamptz)
+        error jsonb, waiting_for jsonb, wait_until timestamptz, retry_at timestamptz, tokens_used bigint,
+        usage jsonb, cost numeric, duration_ms bigint, started_at timestamptz, completed_at timestamptz)
     ON CONFLICT (execution_id, node_id, iteration) DO UPDATE SET
         step_order = excluded.step_order, status = excluded.status, attempts = excluded.attempts,
         input_data = excluded.input_data, output_data = excluded.output_data, handle = excluded.handle,
@@ -91,15 +93,15 @@ _PARK = text(
     UPDATE executions SET status = 'waiting', waiting_for = cast(:waiting_for AS jsonb), lease_until = NULL,
         lease_owner = NULL, claims = 0,
         wake_at = CASE WHEN cancel_requested THEN now() ELSE cast(:wake_at AS timestamptz) END,
-        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::int
+        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::bigint
     WHERE id = :id
     """
 )
 
 _TOTALS = text(
     """
-    SELECT coalesce(sum(s.tokens_used), 0)::int AS total_tokens, coalesce(sum(s.cost), 0) AS total_cost,
-        greatest((extract(epoch FROM now() - e.started_at) * 1000)::int, 0) AS duration_ms, e.dry_run
+    SELECT coalesce(sum(s.tokens_used), 0)::bigint AS total_tokens, coalesce(sum(s.cost), 0) AS total_cost,
+        greatest((extract(epoch FROM now() - e.started_at) * 1000)::bigint, 0) AS duration_ms, e.dry_run
     FROM executions e LEFT JOIN execution_steps s ON s.execution_id = e.id
     WHERE e.id = :id GROUP BY e.id
     """
@@ -110,7 +112,7 @@ _FINISH = text(
     UPDATE executions SET status = :status, output = cast(:output AS jsonb), error = cast(:error AS jsonb),
         waiting_for = NULL, wake_at = NULL, lease_until = NULL, lease_owner = NULL, completed_at = now(),
         duration_ms = :duration_ms, total_tokens = :total_tokens, total_cost = :total_cost,
-        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::int
+        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::bigint
     WHERE id = :id
     """
 )
@@ -147,12 +149,7 @@ class PostgresJournal:
             ).scalar_one_or_none()
             event = (started_event if first else resumed_event)(self._id, utcnow())
             await self._record(tx, [event], progress=False)
-            rows = await tx.execute(
-                select(ExecutionStep)
-                .where(col(ExecutionStep.execution_id) == self._claim.id)
-                .order_by(col(ExecutionStep.step_order))
-            )
-            return [_state(row) for row in rows.scalars()]
+            return await self._steps(tx)
 
     async def write(self, changes: Sequence[Change]) -> None:
         async with database().transaction(org_id=self._claim.org_id) as tx:
@@ -190,36 +187,56 @@ class PostgresJournal:
 
     async def finish(self, changes: Sequence[Change], end: ExecutionEnd) -> None:
         async with database().transaction(org_id=self._claim.org_id) as tx:
-            await self._write(tx, changes)
-            totals = (await tx.execute(_TOTALS, {"id": self._claim.id})).mappings().one()
-            event = ended_event(
-                self._id, end, Totals(totals["total_tokens"], totals["total_cost"], totals["duration_ms"])
-            )
-            await self._record(tx, [event], progress=True)
+            await self._finish(tx, changes, end)
+
+    async def give_up(self, error: Mapping[str, Any]) -> None:
+        """Fails the execution wherever it stands: what ran has failed, what waited is cancelled."""
+        async with database().transaction(org_id=self._claim.org_id) as tx:
+            now = utcnow()
+            steps = [_closed(step, error, now) for step in await self._steps(tx) if step.status in OPEN]
+            ran = [step.node_id for step in steps if step.status == "failed"]
+            told = {**error, "node_id": ran[0] if ran else None}
+            await self._finish(tx, steps, ExecutionEnd("failed", now, error=told))
+
+    async def _steps(self, tx: Transaction) -> list[StepState]:
+        rows = await tx.execute(
+            select(ExecutionStep)
+            .where(col(ExecutionStep.execution_id) == self._claim.id)
+            .order_by(col(ExecutionStep.step_order))
+        )
+        return [_state(row) for row in rows.scalars()]
+
+    async def _finish(self, tx: Transaction, changes: Sequence[Change], end: ExecutionEnd) -> None:
+        await self._write(tx, changes)
+        totals = (await tx.execute(_TOTALS, {"id": self._claim.id})).mappings().one()
+        event = ended_event(
+            self._id, end, Totals(totals["total_tokens"], totals["total_cost"], totals["duration_ms"])
+        )
+        await self._record(tx, [event], progress=True)
+        await tx.execute(
+            _FINISH,
+            {
+                "id": self._claim.id,
+                "status": end.status,
+                "output": dumps(end.output),
+                "error": dumps(end.error),
+                "duration_ms": totals["duration_ms"],
+                "total_tokens": totals["total_tokens"],
+                "total_cost": totals["total_cost"],
+            },
+        )
+        if not totals["dry_run"]:
             await tx.execute(
-                _FINISH,
+                _USAGE,
                 {
-                    "id": self._claim.id,
-                    "status": end.status,
-                    "output": dumps(end.output),
-                    "error": dumps(end.error),
-                    "duration_ms": totals["duration_ms"],
-                    "total_tokens": totals["total_tokens"],
-                    "total_cost": totals["total_cost"],
+                    **self._scope,
+                    "run_id": new_id(),
+                    "token_id": new_id(),
+                    "cost": totals["total_cost"],
+                    "tokens": totals["total_tokens"],
                 },
             )
-            if not totals["dry_run"]:
-                await tx.execute(
-                    _USAGE,
-                    {
-                        **self._scope,
-                        "run_id": new_id(),
-                        "token_id": new_id(),
-                        "cost": totals["total_cost"],
-                        "tokens": totals["total_tokens"],
-                    },
-                )
-            self._announce(tx)
+        self._announce(tx)
 
     async def _write(self, tx: Transaction, changes: Sequence[Change]) -> None:
         steps = {change.step_id: change for change in changes if isinstance(change, StepChange)}
@@ -281,6 +298,24 @@ def _row(step: StepChange) -> dict[str, Any]:
         "started_at": step.started_at,
         "completed_at": step.completed_at,
     }
+
+
+def _closed(step: StepState, error: Mapping[str, Any], now: datetime) -> StepChange:
+    ran = step.status == "running"
+    return StepChange(
+        step.step_id,
+        step.node_id,
+        step.iteration,
+        step.order,
+        "failed" if ran else "cancelled",
+        now,
+        attempt=step.attempt,
+        input=step.input,
+        error=error if ran else None,
+        usage=step.usage,
+        started_at=step.started_at,
+        completed_at=now,
+    )
 
 
 def _log_row(entry: LogEntry) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Index, Integer, Numeric, text
+from sqlalchemy import ARRAY, BigInteger, Column, Index, Integer, Numeric, text
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
 from agentflow_app.core.tables import created, json_field, moment, primary_key, tenant
@@ -47,11 +47,11 @@ class Execution(SQLModel, table=True):
     dry_run: bool = False
     replay_of: UUID | None = Field(default=None, foreign_key="executions.id", ondelete="SET NULL")
     priority: int = 1
-    total_tokens: int = 0
+    total_tokens: int = Field(default=0, sa_type=BigInteger)
     total_cost: Decimal = Field(
         default=Decimal(0), sa_column=Column(Numeric(14, 8), nullable=False, server_default="0")
     )
-    duration_ms: int | None = None
+    duration_ms: int | None = Field(default=None, sa_type=BigInteger)
     event_seq: int = 0
     cancel_requested: bool = False
     epoch: int = 0
@@ -59,7 +59,7 @@ class Execution(SQLModel, table=True):
     lease_owner: str | None = Field(default=None, max_length=100)
     lease_until: datetime | None = moment()
     wake_at: datetime | None = moment()
-    active_ms: int = 0
+    active_ms: int = Field(default=0, sa_type=BigInteger)
     claimed_at: datetime | None = moment()
     created_at: datetime = created()
     started_at: datetime | None = moment()
@@ -93,12 +93,12 @@ class ExecutionStep(SQLModel, table=True):
     wait_until: datetime | None = moment()
     retry_at: datetime | None = moment()
     signal: dict[str, Any] | None = json_field(nullable=True)
-    tokens_used: int = 0
+    tokens_used: int = Field(default=0, sa_type=BigInteger)
     usage: dict[str, Any] | None = json_field(nullable=True)
     cost: Decimal = Field(
         default=Decimal(0), sa_column=Column(Numeric(14, 8), nullable=False, server_default="0")
     )
-    duration_ms: int | None = None
+    duration_ms: int | None = Field(default=None, sa_type=BigInteger)
     started_at: datetime | None = moment()
     completed_at: datetime | None = moment()
 
@@ -138,7 +138,7 @@ class UsageRecord(SQLModel, table=True):
     org_id: UUID = tenant()
     execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE")
     record_type: str = Field(max_length=50)
-    quantity: int
+    quantity: int = Field(sa_type=BigInteger)
     unit_cost: Decimal = Field(
         default=Decimal(0), sa_column=Column(Numeric(14, 8), nullable=False, server_default="0")
     )

@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
 from agentflow_app.agents.models import Agent, AgentVersion
 from agentflow_app.core import jobs
-from agentflow_app.core.clock import SystemClock, utcnow
+from agentflow_app.core.clock import DatabaseClock, utcnow
 from agentflow_app.core.database import database
-from agentflow_app.core.errors import AppError
+from agentflow_app.core.errors import AppError, Unavailable
 from agentflow_app.core.events import execution_channel, publish
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.executions import claims
@@ -25,17 +29,19 @@ from agentflow_app.executions.models import Execution
 from agentflow_app.providers.service import egress, models
 from engine.context import TriggerInput
 from engine.definition import Definition
-from engine.errors import LeaseLostError
+from engine.errors import EngineError, InvalidDefinitionError, LeaseLostError
 from engine.events import error_json, token_event
 from engine.outcome import Released
-from engine.ports import ExecutionEnd, Iteration, Ports, Signal
+from engine.ports import Iteration, Ports, Signal
 from engine.runner import Runner
 from engine.settings import DryRun, RunSettings
 
 logger = logging.getLogger(__name__)
 MAX_CLAIMS = 5
 """After so many workers died on it without getting further, an execution is given up."""
+_WORKER_CRASHED = f"The worker died {MAX_CLAIMS} times while it ran this; see the step that was running"
 GRACE_SECONDS = 5.0
+HAND_BACK_SECONDS = 1.0
 TOKEN_SECONDS = 0.1
 """How long streamed text is gathered before it is sent."""
 
@@ -118,16 +124,7 @@ class ExecutionRuntime:
     async def _claim_forever(self) -> None:
         while True:
             self._poked.clear()
-            free = self._config.worker_concurrency - len(self._held)
-            claimed: list[Claim] = []
-            if free > 0:
-                try:
-                    claimed = await claims.claim(self._owner, free, self._config.lease_seconds)
-                except AppError as error:
-                    logger.warning("Nothing claimed", extra={"error": error.message})
-            for each in claimed:
-                self._begin(each)
-            if claimed:
+            if await self._claim():
                 continue
             try:
                 async with asyncio.timeout(self._config.reconcile_seconds):
@@ -135,7 +132,27 @@ class ExecutionRuntime:
             except TimeoutError:
                 pass
 
+    async def _claim(self) -> bool:
+        """Whether there may be more to claim."""
+        free = self._config.worker_concurrency - len(self._held)
+        if free <= 0:
+            return False
+        try:
+            claimed = await claims.claim(self._owner, free, self._config.lease_seconds)
+        except AppError as error:
+            logger.warning("Nothing claimed", extra={"error": error.message})
+            return False
+        except Exception:
+            logger.exception("Claiming crashed; it is tried again")
+            return False
+        for each in claimed:
+            self._begin(each)
+        return bool(claimed)
+
     def _begin(self, claim: Claim) -> None:
+        before = self._held.get(claim.id)
+        if before is not None:
+            self._drop(before)  # this process slept over its own lease
         held = Held(claim)
         self._held[claim.id] = held
         held.task = asyncio.create_task(self._run(held), name=f"execution-{claim.id}")
@@ -143,33 +160,52 @@ class ExecutionRuntime:
     async def _run(self, held: Held) -> None:
         claim = held.claim
         try:
-            journal = PostgresJournal(claim)
-            if claim.claims > MAX_CLAIMS:
-                await self._give_up(journal)
-                return
+            await self._drive(held)
+        except LeaseLostError:
+            logger.info("Execution taken over by another worker", extra={"execution_id": str(claim.id)})
+        except asyncio.CancelledError:
+            if not held.lost:
+                with suppress(Unavailable):  # then the lease runs out
+                    await self._hand_back(claim)
+        except (Unavailable, OSError) as error:
+            logger.warning(
+                "Execution interrupted", extra={"execution_id": str(claim.id), "error": str(error)}
+            )
+            await self._hand_back_soon(claim)
+        except Exception:
+            logger.exception("Execution crashed", extra={"execution_id": str(claim.id)})
+        finally:
+            if self._held.get(claim.id) is held:
+                del self._held[claim.id]
+            self._poked.set()
+
+    async def _drive(self, held: Held) -> None:
+        """Runs it as far as it goes now; what can never go on fails with its reason."""
+        claim, journal = held.claim, PostgresJournal(held.claim)
+        if claim.claims > MAX_CLAIMS:
+            await journal.give_up(error_json("WORKER_CRASHED", _WORKER_CRASHED, None, {}))
+            return
+        try:
             held.runner = await self._prepare(claim, journal)
             if claim.cancel_requested:
                 held.runner.cancel()
             if self._stopping:
                 held.runner.release()
-            outcome = await held.runner.run()
-            if isinstance(outcome, Released):
+            if isinstance(await held.runner.run(), Released):
                 await self._hand_back(claim)
-        except LeaseLostError:
-            logger.info("Execution taken over by another worker", extra={"execution_id": str(claim.id)})
-        except asyncio.CancelledError:
-            if not held.lost:
-                await self._hand_back(claim)
-        except AppError as error:
-            # The database was away: the lease runs out and the execution is claimed again.
-            logger.warning(
-                "Execution interrupted", extra={"execution_id": str(claim.id), "error": error.message}
-            )
-        except Exception:
+        except (LeaseLostError, Unavailable, OSError):
+            raise
+        except EngineError as error:
+            await journal.give_up(error_json(error.code, error.message, None, error.details))
+        except DBAPIError as error:
+            logger.exception("Execution cannot be recorded", extra={"execution_id": str(claim.id)})
+            reason = str(error.orig).partition("\n")[0]
+            message = f"The database refused what a step produced: {reason}"
+            await journal.give_up(error_json("NOT_STORABLE", message, None, {}))
+        except Exception as error:
             logger.exception("Execution crashed", extra={"execution_id": str(claim.id)})
-        finally:
-            del self._held[claim.id]
-            self._poked.set()
+            message = f"AgentFlow failed while it ran this ({type(error).__name__}); its log says more"
+            await journal.give_up(error_json("INTERNAL_ERROR", message, None, {}))
 
     async def _prepare(self, claim: Claim, journal: PostgresJournal) -> Runner:
         async with database().transaction(org_id=claim.org_id) as tx:
@@ -183,13 +219,13 @@ class ExecutionRuntime:
             ).one()
         trigger: dict[str, Any] = execution.trigger
         return Runner(
-            Definition.model_validate(execution.definition or published),
+            _definition(execution.definition or published),
             Ports(
                 journal=journal,
                 events=LiveEvents(claim.id),
                 models=models(),
                 egress=egress(),
-                clock=SystemClock(),
+                clock=DatabaseClock(claim.claimed_at),
             ),
             execution_id=str(claim.id),
             trigger=TriggerInput(
@@ -204,11 +240,13 @@ class ExecutionRuntime:
             dry_run=DryRun(**execution.options) if execution.dry_run else None,
         )
 
-    async def _give_up(self, journal: PostgresJournal) -> None:
-        await journal.load()
-        message = f"The worker died {MAX_CLAIMS} times while it ran this; see the step that was running"
-        error = error_json("WORKER_CRASHED", message, None, {})
-        await journal.finish([], ExecutionEnd("failed", utcnow(), error=error))
+    async def _hand_back_soon(self, claim: Claim) -> None:
+        """Once the database answers; after a while the lease has run out anyway."""
+        for _ in range(math.ceil(self._config.lease_seconds / HAND_BACK_SECONDS)):
+            await asyncio.sleep(HAND_BACK_SECONDS)
+            with suppress(Unavailable):
+                await self._hand_back(claim)
+                return
 
     async def _hand_back(self, claim: Claim) -> None:
         await claims.release(claim)
@@ -224,6 +262,9 @@ class ExecutionRuntime:
             except AppError as error:
                 logger.warning("Held executions not polled", extra={"error": error.message})
                 continue
+            except Exception:
+                logger.exception("Polling crashed; it is tried again")
+                continue
             for notice in notices:
                 self._relay(notice)
 
@@ -231,8 +272,10 @@ class ExecutionRuntime:
         held = self._held.get(notice.id)
         if held is None or held.runner is None:
             return
-        if notice.epoch != held.claim.epoch:
+        if notice.epoch > held.claim.epoch:
             self._drop(held)
+        elif notice.epoch < held.claim.epoch:
+            return  # read before we claimed it anew
         elif notice.cancel_requested:
             held.runner.cancel()
         elif notice.step_id is not None and notice.signal is not None:
@@ -249,6 +292,9 @@ class ExecutionRuntime:
             except AppError as error:
                 logger.warning("Leases not renewed", extra={"error": error.message})
                 continue
+            except Exception:
+                logger.exception("Renewing crashed; it is tried again")
+                continue
             for each in held:
                 if each.claim.id not in ours and self._held.get(each.claim.id) is each:
                     self._drop(each)
@@ -258,6 +304,16 @@ class ExecutionRuntime:
         held.lost = True
         if held.task:
             held.task.cancel()
+
+
+def _definition(stored: dict[str, Any]) -> Definition:
+    """Raises InvalidDefinitionError for a graph of which this code knows something no more."""
+    try:
+        return Definition.model_validate(stored)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in found["loc"])
+        raise InvalidDefinitionError(f"This version can no longer be run: {where}: {found['msg']}") from error
 
 
 def _run_settings(agent_settings: dict[str, Any], active_ms: int) -> RunSettings:
