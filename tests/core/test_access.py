@@ -1,0 +1,297 @@
+"""Every route with every kind of caller, against answers written by hand. A route without a row fails."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+from sqlalchemy import func, select
+
+from agentflow_app.accounts import tokens
+from agentflow_app.accounts.models import ApiKey
+from agentflow_app.accounts.sessions import (
+    REFRESH_COOKIE,
+    SESSION_COOKIE,
+    Identity,
+    open_page_session,
+    open_refresh,
+)
+from agentflow_app.accounts.tokens import digest, issue_access_token, new_secret
+from agentflow_app.audit.models import AuditLog
+from agentflow_app.core.clock import utcnow
+from agentflow_app.core.database import database
+from agentflow_app.core.ids import new_id
+from agentflow_app.executions.stream import follow
+from tests.actors import GREETING, REVIEW, Person, published, running
+
+B = "/api/v1"
+AGENT = B + "/agents/{agent_id}"
+RUN = B + "/executions/{execution_id}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a call answers its owner, a viewer of hers, another organization, a key without scopes.
+
+    The owner's None: her answer does not end by itself and is looked at elsewhere.
+    """
+
+    method: str
+    path: str
+    alice: int | None
+    bob: int
+    mallory: int
+    bare_key: int
+    body: Any = None
+    query: str = ""
+
+
+TABLE = (
+    Row("GET", B + "/auth/me", 200, 200, 200, 200),
+    Row("GET", B + "/agents", 200, 200, 200, 403),
+    Row("POST", B + "/agents", 201, 403, 201, 403, {"name": "New"}),
+    Row("GET", AGENT, 200, 200, 404, 403),
+    Row("PUT", AGENT, 200, 403, 404, 403, {"name": "Other"}),
+    Row("DELETE", AGENT, 204, 403, 404, 403),
+    Row("PUT", AGENT + "/status", 200, 403, 404, 403, {"status": "paused"}),
+    Row("GET", AGENT + "/draft", 200, 200, 404, 403),
+    Row("PUT", AGENT + "/draft", 200, 403, 404, 403, {"definition": GREETING, "revision": 2}),
+    Row("POST", AGENT + "/publish", 201, 403, 404, 403, {"definition": GREETING}),
+    Row("GET", AGENT + "/versions", 200, 200, 404, 403),
+    Row("GET", AGENT + "/versions/{number}", 200, 200, 404, 403),
+    Row("GET", AGENT + "/versions/{number}/diff/{other}", 200, 200, 404, 403),
+    Row("POST", AGENT + "/versions/{number}/restore", 200, 403, 404, 403),
+    Row("POST", AGENT + "/execute", 202, 403, 404, 403, {"trigger_data": {}}),
+    Row("POST", AGENT + "/test", 202, 403, 404, 403, {"trigger_data": {}}),
+    Row("GET", AGENT + "/executions", 200, 200, 404, 403),
+    Row("GET", B + "/executions", 200, 200, 200, 403),
+    Row("GET", RUN, 200, 200, 404, 403),
+    Row("GET", RUN + "/steps", 200, 200, 404, 403),
+    Row("GET", RUN + "/logs", 200, 200, 404, 403),
+    Row("GET", RUN + "/events", None, 200, 404, 403),
+    Row("POST", RUN + "/cancel", 202, 403, 404, 403),
+    Row("POST", RUN + "/approve", 200, 403, 404, 403, {"decision": "rejected"}),
+    Row("GET", B + "/approvals", 200, 200, 200, 403),
+)
+OPEN = {
+    "POST " + B + "/auth/signup": 422,
+    "POST " + B + "/auth/login": 422,
+    "POST " + B + "/auth/refresh": 401,
+    "POST " + B + "/auth/logout": 204,
+    "POST " + B + "/hooks/{token}": 404,
+    "GET " + B + "/schemas/definition": 200,
+    "GET " + B + "/node-kinds": 200,
+    "GET /healthz": 200,
+    "GET /readyz": 200,
+    "GET /metrics": 200,
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """Alice's organization with an agent and a run that waits for her, and a bare client for anybody."""
+
+    alice: Person
+    bob: Person
+    mallory: Person
+    client: httpx.AsyncClient
+    ids: dict[str, str]
+
+    async def call(self, row: Row, headers: dict[str, str]) -> httpx.Response:
+        path = row.path.format(**self.ids) + row.query
+        return await self.client.request(row.method, path, json=row.body, headers=headers)
+
+    async def trace(self) -> list[Any]:
+        """All that a refused call could have changed."""
+        agent, run = self.ids["agent_id"], self.ids["execution_id"]
+        paths = ["/agents", "/executions", "/approvals"]
+        mine = [f"/agents/{agent}", f"/agents/{agent}/draft", f"/agents/{agent}/versions"]
+        mine += [f"/executions/{run}", f"/executions/{run}/steps"]
+        answers = [await self.alice.client.get(path) for path in [*paths, *mine]]
+        async with database().transaction(self.alice.actor) as tx:
+            audited = (await tx.execute(select(func.count()).select_from(AuditLog))).scalar_one()
+        return [audited, *(answer.json() for answer in answers)]
+
+
+@pytest.fixture
+async def world(api: FastAPI, alice: Person, bob: Person, mallory: Person) -> AsyncIterator[World]:
+    agent_id = await published(alice, REVIEW)
+    started = await alice.client.post(f"/agents/{agent_id}/execute", json={})
+    run = started.json()["id"]
+    async with running():
+        async for event in follow(alice.actor, run):
+            if event["type"] == "execution.waiting":
+                break
+    ids = {"agent_id": agent_id, "execution_id": run, "number": "1", "other": "1", "token": "unknown"}
+    transport = httpx.ASGITransport(api, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://agentflow.test") as client:
+        yield World(alice, bob, mallory, client, ids)
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def _key(person: Person, *scopes: str, **fields: Any) -> str:
+    secret = new_secret("af_")
+    async with database().transaction(person.actor) as tx:
+        tx.add(
+            ApiKey(
+                org_id=person.org_id,
+                created_by=person.actor.user_id,
+                name="Key",
+                key_hash=digest(secret),
+                key_prefix=secret[:8],
+                scopes=list(scopes),
+                **fields,
+            )
+        )
+    return secret
+
+
+def _forged(person: Person, header: dict[str, Any], key: Any, **changes: Any) -> str:
+    claims = {
+        "iss": "agentflow",
+        "sub": str(person.actor.user_id),
+        "org": str(person.org_id),
+        "iat": int(utcnow().timestamp()),
+        "exp": int(utcnow().timestamp()) + 900,
+    } | changes
+    return jwt.encode(header, claims, key, algorithms=[header["alg"]])
+
+
+def _unsigned(person: Person) -> str:
+    def part(value: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    claims = {"iss": "agentflow", "sub": str(person.actor.user_id), "org": str(person.org_id), "exp": 2**31}
+    return f"{part({'alg': 'none', 'typ': 'at+jwt'})}.{part(claims)}."
+
+
+async def _worthless(world: World) -> dict[str, dict[str, str]]:
+    """Credentials that must be as good as none."""
+    alice = world.alice
+    right = tokens._key()
+    good = {"alg": "HS256", "typ": "at+jwt"}
+    async with database().system() as tx:
+        who = Identity(alice.actor.user_id or new_id(), alice.org_id)
+        page, renewal = await open_page_session(tx, who), await open_refresh(tx, who)
+    cookies = f"{SESSION_COOKIE}={page}; {REFRESH_COOKIE}={renewal}; access_token={alice.token}"
+    everything = ("agents:read", "agents:write", "executions:read", "executions:write")
+    past = int(utcnow().timestamp()) - 1
+    head, claims, _ = alice.token.split(".")
+    return {
+        "nothing": {},
+        "cookies": {"Cookie": cookies},
+        "page session as bearer": _bearer(page),
+        "refresh token as bearer": _bearer(renewal),
+        "basic": {"Authorization": f"Basic {alice.token}"},
+        "expired": _bearer(_forged(alice, good, right, exp=past)),
+        "without end": _bearer(_forged(alice, good, right, exp=None)),
+        "of another issuer": _bearer(_forged(alice, good, right, iss="else")),
+        "of another type": _bearer(_forged(alice, {"alg": "HS256", "typ": "JWT"}, right)),
+        "of another key": _bearer(_forged(alice, good, OctKey.generate_key(256))),
+        "of another algorithm": _bearer(_forged(alice, good | {"alg": "HS512"}, right)),
+        "asymmetric": _bearer(_forged(alice, good | {"alg": "RS256"}, RSAKey.generate_key(2048))),
+        "unsigned": _bearer(_unsigned(alice)),
+        "signature cut": _bearer(f"{head}.{claims}."),
+        "own jwk": _bearer(
+            _forged(alice, good | {"jwk": {"kty": "oct", "k": "AA"}}, OctKey.import_key("x" * 32))
+        ),
+        "kid of a file": _bearer(
+            _forged(alice, good | {"kid": "../../dev/null"}, OctKey.import_key("x" * 32))
+        ),
+        "no member": _bearer(issue_access_token(world.mallory.actor.user_id or new_id(), alice.org_id)),
+        "unknown user": _bearer(issue_access_token(new_id(), alice.org_id)),
+        "unknown key": {"X-API-Key": new_secret("af_")},
+        "expired key": {"X-API-Key": await _key(alice, *everything, expires_at=utcnow() - timedelta(1))},
+        "inactive key": {"X-API-Key": await _key(alice, *everything, is_active=False)},
+    }
+
+
+def _name(row: Row) -> str:
+    return f"{row.method} {row.path.removeprefix(B)}"
+
+
+async def test_the_table_lists_every_route(world: World) -> None:
+    paths = (await world.client.get(B + "/openapi.json")).json()["paths"]
+    routes = {f"{method.upper()} {path}" for path, calls in paths.items() for method in calls}
+    assert routes == {f"{row.method} {row.path}" for row in TABLE} | set(OPEN)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=_name)
+async def test_who_may_call_what(world: World, row: Row) -> None:
+    before = await world.trace()
+    for kind, headers in (await _worthless(world)).items():
+        answer = await world.call(row, headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHENTICATED"), kind
+    other = await world.call(row, _bearer(world.mallory.token))
+    assert other.status_code == row.mallory, other.text
+    if row.mallory == 404:
+        ids = {name: str(new_id()) if name.endswith("_id") else "1" for name in world.ids}
+        unknown = await World(world.alice, world.bob, world.mallory, world.client, ids).call(
+            row, _bearer(world.mallory.token)
+        )
+        gone = {world.ids[name]: ids[name] for name in ("agent_id", "execution_id")}
+        looks = other.text
+        for mine, theirs in gone.items():
+            looks = looks.replace(mine, theirs)
+        assert (unknown.status_code, unknown.text) == (404, looks)
+    for name, headers, expected in (
+        ("bare key", {"X-API-Key": await _key(world.alice)}, row.bare_key),
+        ("bare key as bearer", _bearer(await _key(world.alice)), row.bare_key),
+    ):
+        answer = await world.call(row, headers)
+        assert answer.status_code == expected, (name, answer.text)
+    if row.alice is not None or row.bob != 200:
+        answer = await world.call(row, _bearer(world.bob.token))
+        assert answer.status_code == row.bob, answer.text
+    assert await world.trace() == before
+    if row.alice is not None:
+        assert (await world.call(row, _bearer(world.alice.token))).status_code == row.alice
+
+
+@pytest.mark.parametrize(("call", "expected"), OPEN.items())
+async def test_what_needs_no_login(world: World, call: str, expected: int) -> None:
+    method, path = call.split(" ")
+    answer = await world.client.request(method, path.format(**world.ids))
+    assert answer.status_code == expected, answer.text
+
+
+async def test_a_key_never_decides_and_never_outgrows_its_maker(world: World) -> None:
+    full = await _key(world.alice, "executions:read", "executions:write", "approvals:decide")
+    run = f"{RUN.format(**world.ids)}"
+    decided = await world.client.post(
+        run + "/approve", json={"decision": "approved"}, headers={"X-API-Key": full}
+    )
+    assert (decided.status_code, decided.json()["error"]["code"]) == (403, "FORBIDDEN")
+    bobs = await _key(world.bob, "agents:read", "agents:write", "executions:write")
+    made = await world.client.post(B + "/agents", json={"name": "x"}, headers={"X-API-Key": bobs})
+    assert made.status_code == 403
+    assert (await world.client.get(B + "/agents", headers={"X-API-Key": bobs})).status_code == 200
+
+
+async def test_ids_of_another_organization_inside_a_call_lead_nowhere(world: World) -> None:
+    hers = (await world.alice.client.get(f"/executions/{world.ids['execution_id']}/steps")).json()["data"]
+    waiting = next(step["id"] for step in hers if step["status"] == "waiting_approval")
+    agent_id = await published(world.mallory, REVIEW)
+    run = (await world.mallory.client.post(f"/agents/{agent_id}/execute", json={})).json()["id"]
+    body = {"decision": "approved", "step_id": waiting}
+    answer = await world.mallory.client.post(f"/executions/{run}/approve", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "STEP_NOT_FOUND")
+    listed = await world.mallory.client.get("/executions", params={"agent_id": world.ids["agent_id"]})
+    assert listed.json()["data"] == []
+    found = await world.mallory.client.get("/executions", params={"search": world.ids["execution_id"]})
+    assert found.json()["data"] == []
+    key = {"Idempotency-Key": "the same for both"}
+    first = await world.alice.client.post("/agents", json={"name": "Alice's"}, headers=key)
+    second = await world.mallory.client.post("/agents", json={"name": "Alice's"}, headers=key)
+    assert first.json()["id"] != second.json()["id"]
+    await world.mallory.client.post(f"/executions/{run}/cancel")
