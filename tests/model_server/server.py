@@ -22,7 +22,7 @@ FORMATS: dict[str, ModuleType] = {
 BAD_KEY = "bad-key"
 """Whoever comes with this key is refused."""
 MODELS = ("gpt-4.1-mini", "claude-sonnet-4-6")
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 @dataclass
