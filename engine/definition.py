@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 OnError = Literal["fail", "continue", "branch"]
 Repeat = Literal["safe", "never"]
+Label = Annotated[str, Field(max_length=255)]
+MAX_NODES = 1000
+MAX_EDGES = 5000
+"""Far more than a canvas shows, and little enough to be checked while somebody waits."""
 
 
 class _Part(BaseModel):
@@ -36,9 +40,9 @@ class Node(_Part):
     """One step of the graph. `config` is checked against the kind's own model by `engine.validation`."""
 
     id: str
-    type: str
-    subtype: str
-    label: str | None = None
+    type: Annotated[str, Field(max_length=50)]
+    subtype: Annotated[str, Field(max_length=100)]
+    label: Label | None = None
     config: dict[str, JsonValue] = Field(default_factory=dict)
     position: Position | None = None
     notes: str | None = None
@@ -64,9 +68,9 @@ class Edge(_Part):
     id: str
     source: str
     target: str
-    source_handle: str | None = None
+    source_handle: Annotated[str, Field(max_length=100)] | None = None
     condition: str | None = None
-    label: str | None = None
+    label: Label | None = None
 
     @property
     def handle(self) -> str:
@@ -93,10 +97,10 @@ class Definition(_Part):
     """The whole graph."""
 
     schema_version: Literal[1] = 1
-    nodes: list[Node] = Field(default_factory=list)
-    edges: list[Edge] = Field(default_factory=list)
-    notes: list[Note] = Field(default_factory=list)
-    groups: list[Group] = Field(default_factory=list)
+    nodes: list[Node] = Field(default_factory=list, max_length=MAX_NODES)
+    edges: list[Edge] = Field(default_factory=list, max_length=MAX_EDGES)
+    notes: list[Note] = Field(default_factory=list, max_length=MAX_NODES)
+    groups: list[Group] = Field(default_factory=list, max_length=MAX_NODES)
 
     def node(self, node_id: str) -> Node | None:
         return next((node for node in self.nodes if node.id == node_id), None)

@@ -53,7 +53,9 @@ class Graph:
             found[node_id] = set()
             for edge in self.incoming[node_id]:
                 found[node_id] |= found[edge.source] | {edge.source}
-        return found | {node_id: self.ancestors(node_id) for node_id in self.cyclic}
+        # Within a circle everything comes before everything; it cannot be published anyway.
+        everything = set(self.nodes)
+        return found | dict.fromkeys(self.cyclic, everything)
 
     def roots(self) -> list[str]:
         """Where a run may begin: the triggers, or what nothing leads to where there is none."""
@@ -62,7 +64,11 @@ class Graph:
 
     def on_cycle(self) -> list[str]:
         """The nodes from which a way leads back to themselves."""
-        return [node_id for node_id in self.cyclic if node_id in self._after(node_id)]
+        found: set[str] = set()
+        for node_id in self.cyclic:
+            if node_id not in found and node_id in (after := self._after(node_id)):
+                found |= after & self.ancestors(node_id) | {node_id}
+        return [node_id for node_id in self.cyclic if node_id in found]
 
     def _after(self, node_id: str) -> set[str]:
         return self.reachable(edge.target for edge in self.outgoing[node_id])

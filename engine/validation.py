@@ -16,6 +16,8 @@ from engine.nodes.base import NodeKind
 Severity = Literal["error", "warning"]
 ROOTS = frozenset({"trigger", "execution"})
 TRIGGER_FIELDS = frozenset({"data", "headers", "query", "method"})
+MAX_EXPRESSIONS = 3000
+"""Compiling so many takes about a second."""
 EXECUTION_FIELDS = frozenset({"id", "triggered_by", "dry_run"})
 
 
@@ -53,6 +55,7 @@ class _Validator:
         self.graph = Graph(definition)
         self.kinds: dict[str, NodeKind[Any]] = {}
         self.configs: dict[str, Any] = {}
+        self.expressions = 0
 
     def problems(self) -> Iterator[Problem]:
         yield from self._ids()
@@ -201,6 +204,11 @@ class _Validator:
 
     def _expression(self, text: str, before: set[str], *, condition: bool) -> Iterator[Problem]:
         if not condition and not has_expression(text):
+            return
+        self.expressions += 1
+        if self.expressions > MAX_EXPRESSIONS:
+            if self.expressions == MAX_EXPRESSIONS + 1:
+                yield Problem("BAD_EXPRESSION", f"These are more than {MAX_EXPRESSIONS} expressions.")
             return
         try:
             if condition:

@@ -137,6 +137,40 @@ async def test_odd_hook_tokens_are_404(anonymous: httpx.AsyncClient, token: str)
     assert (await anonymous.post(f"/hooks/{token}", content=b"{}")).status_code == 404
 
 
+_NODES = [node(f"n{place}", "action.template", template="x") for place in range(1001)]
+_RING = [(f"n{place}", f"n{(place + 1) % 1000}") for place in range(1000)]
+_VALUES = {f"k{place}": f"{{{{ trigger.data.x{place} }}}}" for place in range(15_000)}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("graph", "code"),
+    [
+        (definition(*_NODES, edges=[]), "INVALID_CONFIG"),
+        (definition(*_NODES[:2], edges=[("n0", "n1")] * 5001), "INVALID_CONFIG"),
+        (definition(*_NODES[:1000], edges=[*_RING, *_RING]), "DUPLICATE_ID"),
+        (definition(*_NODES[:1000], edges=_RING), "CYCLE"),
+        (definition(node("all", "action.set", values=_VALUES)), "BAD_EXPRESSION"),
+        (
+            definition(node("a", "action.template", template="{{ " + "1+" * 200_000 + "1 }}")),
+            "BAD_EXPRESSION",
+        ),
+        (definition(node("a", "action.template", template="x") | {"label": "x" * 256}), "INVALID_CONFIG"),
+        (definition(node("a", "action." + "x" * 200)), "INVALID_CONFIG"),
+        (definition(*_NODES[:2], edges=[("n0", "n1", "x" * 101)]), "INVALID_CONFIG"),
+    ],
+)
+async def test_definitions_without_measure_are_refused(
+    alice: Person, graph: dict[str, Any], code: str
+) -> None:
+    made = (await alice.client.post("/agents", json={"name": "x"})).json()
+    for place, edge in enumerate(graph["edges"]):
+        edge["id"] = f"e{place % 1000}"
+    answer = await alice.client.post(f"/agents/{made['id']}/publish", json={"definition": graph})
+    assert _code(answer) == (422, "INVALID_DEFINITION")
+    assert code in {problem["code"] for problem in answer.json()["error"]["details"]["problems"]}
+
+
 async def _refused_in_time(alice: Person, schema: dict[str, Any], data: Any) -> None:
     graph = definition(node("start", "trigger.manual", input_schema=schema))
     agent_id = await published(alice, graph)
