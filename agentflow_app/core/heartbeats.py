@@ -1,6 +1,7 @@
 """The pulse of each worker and scheduler, in Postgres, so that it is seen while Redis is away."""
 
 import asyncio
+import logging
 import os
 import platform
 from contextlib import suppress
@@ -18,6 +19,7 @@ from agentflow_app.core.models import Heartbeat
 from agentflow_app.core.version import VERSION
 
 ProcessKind = Literal["worker", "scheduler"]
+logger = logging.getLogger(__name__)
 BEAT_SECONDS = 5.0
 ALIVE_FOR = timedelta(seconds=20)
 FORGOTTEN_AFTER = timedelta(days=1)
@@ -38,14 +40,20 @@ async def beat(kind: ProcessKind, name: str) -> None:
 
 async def beat_forever(kind: ProcessKind, name: str) -> None:
     while True:
-        with suppress(AppError):  # the database is away; readiness says so itself
+        try:
             await beat(kind, name)
+        except AppError:
+            pass  # the database is away; readiness says so itself
+        except Exception:
+            logger.exception("No sign of life was left; it is tried again")
         await asyncio.sleep(BEAT_SECONDS)
 
 
 async def stop_beating(name: str) -> None:
-    async with database().system() as tx:
-        await tx.execute(delete(Heartbeat).where(col(Heartbeat.process_id) == name))
+    """Without the database it is forgotten after a while anyway."""
+    with suppress(AppError):
+        async with database().system() as tx:
+            await tx.execute(delete(Heartbeat).where(col(Heartbeat.process_id) == name))
 
 
 async def alive() -> dict[str, int]:

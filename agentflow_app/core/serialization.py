@@ -7,8 +7,10 @@ so where they can mend it; in what a run produces, such a character becomes U+FF
 import json
 import math
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -17,8 +19,10 @@ _NUL = "\\u0000"
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal | UUID):
         return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 

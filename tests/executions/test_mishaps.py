@@ -208,6 +208,19 @@ async def test_what_cannot_be_recorded_fails_with_a_reason(
     assert "secret" not in str(found)
 
 
+async def test_numbers_of_any_length_are_kept(alice: Person, runtime: ExecutionRuntime) -> None:
+    agent_id = await published(alice, GREETING)
+    for number in (2**63, 2**70, -(10**300)):
+        accepted = await alice.client.post(
+            f"/agents/{agent_id}/execute",
+            content=f'{{"trigger_data": {{"name": {number}}}}}',
+            headers={"Content-Type": "application/json"},
+        )
+        found = await ended(alice, accepted.json()["id"])
+        assert (found["status"], found["trigger_data"]) == ("completed", {"name": number})
+        assert found["output"] == {"text": f"Hello {number}"}
+
+
 async def test_steps_live_by_the_clock_of_the_database() -> None:
     told = utcnow() + timedelta(minutes=2)
     clock = DatabaseClock(told)
