@@ -114,6 +114,8 @@ class EventHub:
                             self._deliver(message["channel"].decode(), message["data"])
             except (RedisError, OSError) as error:
                 logger.debug("Event hub: reconnecting", extra={"error": str(error)})
+            except Exception:
+                logger.exception("Event hub: an unreadable notice")
             finally:
                 self._pubsub = None
             await asyncio.sleep(RECONNECT_SECONDS)

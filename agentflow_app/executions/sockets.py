@@ -58,8 +58,8 @@ async def _send_all(socket: WebSocket, actor: Actor, execution_id: UUID, after: 
 
 
 async def _until_gone(socket: WebSocket) -> None:
-    while True:
-        await socket.receive_text()
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass  # what a subscriber says is not listened to
 
 
 async def _serve(socket: WebSocket, actor: Actor, execution_id: UUID, after: int) -> bool:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -22,7 +23,7 @@ from agentflow_app.core.redis import redis_client
 from agentflow_app.executions import stream
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.executions.stream import follow, watch
-from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published
+from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published, running
 from tests.support.processes import free_port
 
 
@@ -111,6 +112,26 @@ async def test_refusals_close_with_their_code(
     async with connect(_url(address, execution_id, "x")) as ws:
         await ws.send(json.dumps({"token": alice.token}))
         assert await _close_code(ws) == 4404
+
+
+async def test_odd_messages_and_numbers_end_no_stream_badly(alice: Person, address: str) -> None:
+    execution_id = await _run(alice, GREETING)
+    token = json.dumps({"token": alice.token})
+    for after in ("9" * 5000, "3000000000", "-1", "\u0663"):
+        async with connect(_url(address, execution_id, quote(after))) as ws:
+            await ws.send(token)
+            assert await _close_code(ws) == 4404
+    async with connect(_url(address, execution_id)) as ws:
+        await ws.send(token)
+        for message in (b"\xff\xfe", "[" * 10_000, "", token):
+            await ws.send(message)
+        async with running():
+            events = await _all(ws)
+        assert ws.close_code == 1000
+    assert events[-1]["type"] == "execution.completed"
+    async with connect(_url(address, execution_id)) as ws:
+        await ws.send(b"\x00")
+        assert await _close_code(ws) == 4401
 
 
 async def test_a_foreign_origin_is_refused(alice: Person, address: str) -> None:

@@ -178,7 +178,8 @@ def _body(response: "httpx.Response", content: bytes) -> JsonValue:
 
         try:
             parsed: JsonValue = orjson.loads(content)
-        except orjson.JSONDecodeError:
+            orjson.dumps(parsed)  # nested so deeply that nobody can write it again, it stays text
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             return content.decode("utf-8", "replace")
         return parsed
     try:
