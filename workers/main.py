@@ -5,12 +5,14 @@ import importlib
 import logging
 import pkgutil
 import signal
+from contextlib import suppress
 
 import dramatiq
 
 import workers.actors
 from agentflow_app.core import heartbeats
 from agentflow_app.core.database import close_database
+from agentflow_app.core.errors import AppError
 from agentflow_app.core.jobs import broker
 from agentflow_app.core.redis import close_redis
 from agentflow_app.executions.runtime import ExecutionRuntime
@@ -53,7 +55,8 @@ class WorkerProcess:
         pulse.cancel()
         await self._runtime.stop()
         await asyncio.to_thread(receiver.stop, timeout=2000)
-        await heartbeats.stop_beating(name)
+        with suppress(AppError):  # the database may have stopped first
+            await heartbeats.stop_beating(name)
         await close_models()
         await close_redis()
         await close_database()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from agentflow_app.accounts.sessions import sweep_sessions
 from agentflow_app.core import heartbeats, jobs
@@ -58,7 +59,8 @@ async def serve() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await heartbeats.stop_beating(name)
+    with suppress(AppError):  # the database may have stopped first
+        await heartbeats.stop_beating(name)
     await close_database()
 
 
