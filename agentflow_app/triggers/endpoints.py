@@ -18,6 +18,7 @@ async def receive_webhook(token: Annotated[str, Path(max_length=100)], request: 
         content_type=request.headers.get("content-type", ""),
         headers=request.headers,
         query=request.query_params,
+        query_string=request.url.query,
         method=request.method,
     )
     accepted = await service.receive(token, delivery)

@@ -16,6 +16,7 @@ from agentflow_app.agents.models import Agent
 from agentflow_app.agents.service import AgentService
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError, NotFound
+from agentflow_app.core.idempotency import Call, call_of, first_answer, keep_answer
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.inputs import NoSuchTrigger, trigger_node
@@ -50,6 +51,7 @@ class Delivery:
     content_type: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    query_string: str
     method: str
 
     def data(self) -> Any:
@@ -88,10 +90,25 @@ async def receive(token: str, delivery: Delivery) -> Accepted:
             raise HookNotFound from error
         shown = {k.lower(): v for k, v in delivery.headers.items() if k.lower() not in _PRIVATE_HEADERS}
         beside = {"headers": shown, "query": dict(delivery.query), "method": delivery.method}
-        request = ExecuteRequest(trigger_data=delivery.data())
-        execution = await ExecutionService(tx, actor).start(agent_id, request, "webhook", beside)
+        executions, call = ExecutionService(tx, actor), _call(agent_id, org_id, delivery)
+        first = await first_answer(tx, call) if call else None
+        if first:
+            execution = await executions.get(UUID(first.body.decode()))
+        else:
+            request = ExecuteRequest(trigger_data=delivery.data())
+            execution = await executions.start(agent_id, request, "webhook", beside)
+            if call:
+                await keep_answer(tx, call, 202, {}, str(execution.id).encode())
     response = node.config.get("response") if node else None
     return Accepted(execution, actor, response if isinstance(response, str) else "immediate")
+
+
+def _call(agent_id: UUID, org_id: UUID, delivery: Delivery) -> Call | None:
+    """Which delivery this is, where the sender says so. The path is left out: it is a credential."""
+    key = delivery.headers.get("idempotency-key")
+    if key is None:
+        return None
+    return call_of(org_id, agent_id, delivery.method, "/hooks", delivery.query_string, key, delivery.body)
 
 
 async def _agent_behind(token: str) -> tuple[UUID, UUID] | None:

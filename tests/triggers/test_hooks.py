@@ -107,3 +107,26 @@ async def test_an_agent_without_a_webhook_has_no_hook(alice: Person, anonymous: 
     await alice.client.post(f"/agents/{agent_id}/publish", json={"definition": GREETING})
     answer = await anonymous.post(url, json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "HOOK_NOT_FOUND")
+
+
+async def test_a_delivery_that_is_repeated_with_its_key_starts_one_run(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    agent_id, url = await _hook(alice, _graph("when_finished"))
+    key = {"Idempotency-Key": "delivery-1"}
+    first = await anonymous.post(url, json={"n": 1}, headers=key)
+    again = await anonymous.post(url, json={"n": 1}, headers=key)
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    other = await anonymous.post(url, json={"n": 2}, headers=key)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
+    runs = (await alice.client.get(f"/agents/{agent_id}/executions")).json()["data"]
+    assert len(runs) == 1
+
+
+async def test_only_who_may_start_runs_sees_the_address(alice: Person, bob: Person) -> None:
+    agent_id, _ = await _hook(alice, _graph())
+    shown = [
+        (await bob.client.get(f"/agents/{agent_id}")).json(),
+        *(await bob.client.get("/agents")).json()["data"],
+    ]
+    assert [agent["trigger_config"] for agent in shown] == [{}, {}]
