@@ -47,9 +47,10 @@ def webhook_url(hook_token: str) -> str:
     return f"{(settings().public_url or '').rstrip('/')}/api/v1/hooks/{hook_token}"
 
 
-def render_agent(agent: Agent, stats: AgentStats) -> AgentOut:
+def render_agent(agent: Agent, stats: AgentStats, actor: Actor) -> AgentOut:
+    """The webhook's address starts runs for whoever has it, so only those who may do that see it."""
     config = dict(agent.trigger_config)
-    if agent.trigger_type == "webhook":
+    if agent.trigger_type == "webhook" and actor.can("executions:write"):
         config["webhook_url"] = webhook_url(agent.hook_token)
     return AgentOut(
         **agent.model_dump(exclude={"trigger_config", "status"}),

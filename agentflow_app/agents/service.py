@@ -53,7 +53,7 @@ class AgentService(DraftUseCases, VersionUseCases):
         self.tx.add(agent)
         record(self.tx, self.actor, "agent.created", "agent", agent_id, {"name": data.name})
         await self.tx.flush()
-        return render_agent(agent, AgentStats())
+        return render_agent(agent, AgentStats(), self.actor)
 
     async def list(self, query: AgentQuery) -> Page[AgentOut]:
         """Archived agents only where the status filter asks for them."""
@@ -75,7 +75,7 @@ class AgentService(DraftUseCases, VersionUseCases):
         page = await paginate(self.tx, statement, query, _SORT, col(Agent.id), _same)
         stats = await agent_statistics(self.tx, [agent.id for agent in page.data])
         return Page(
-            data=[render_agent(agent, stats.get(agent.id, AgentStats())) for agent in page.data],
+            data=[render_agent(agent, stats.get(agent.id, AgentStats()), self.actor) for agent in page.data],
             next_cursor=page.next_cursor,
         )
 
@@ -142,7 +142,7 @@ class AgentService(DraftUseCases, VersionUseCases):
     async def _shown(self, agent: Agent) -> AgentOut:
         await self.tx.refresh(agent)
         stats = await agent_statistics(self.tx, [agent.id])
-        return render_agent(agent, stats.get(agent.id, AgentStats()))
+        return render_agent(agent, stats.get(agent.id, AgentStats()), self.actor)
 
 
 def _same(agent: Agent) -> Agent:
