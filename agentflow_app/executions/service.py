@@ -12,6 +12,8 @@ from agentflow_app.executions.deciding import DecideUseCases
 from agentflow_app.executions.models import Execution, ExecutionEvent, ExecutionLog, ExecutionStep
 from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StepOut
 from agentflow_app.executions.starting import StartUseCases
+from engine.events import waiting_json
+from engine.ports import WaitingFor
 
 _SORT = {"created_at": col(Execution.created_at)}
 
@@ -126,4 +128,9 @@ def _same(row: Execution) -> Execution:
 
 
 def render_step(row: ExecutionStep) -> StepOut:
-    return StepOut.model_validate(row)
+    """What it waits for is shown as in the events, without what its kind keeps there for itself."""
+    shown = StepOut.model_validate(row)
+    if row.waiting_for is None:
+        return shown
+    waiting = WaitingFor(row.waiting_for["kind"], row.wait_until, row.waiting_for["details"])
+    return shown.model_copy(update={"waiting_for": waiting_json(waiting)})

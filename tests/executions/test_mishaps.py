@@ -150,6 +150,18 @@ async def _blocked(person: Person) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_a_waiting_step_says_what_for_as_its_event_does(
+    alice: Person, runtime: ExecutionRuntime
+) -> None:
+    execution_id = await _start(alice, REVIEW)
+    async for event in follow(alice.actor, UUID(execution_id)):
+        if event["type"] == "step.waiting_approval":
+            break
+    steps = (await alice.client.get(f"/executions/{execution_id}/steps")).json()["data"]
+    assert steps[1]["waiting_for"] == event["waiting_for"]
+    assert steps[1]["waiting_for"]["kind"] == "approval"
+
+
 async def test_what_is_being_cancelled_cannot_be_approved(alice: Person) -> None:
     execution_id = await _start(alice, REVIEW)
     async with running():
