@@ -14,6 +14,7 @@ from agentflow_app.accounts.sessions import (
     SESSION_COOKIE,
     session_cookie,
 )
+from agentflow_app.core.settings import settings
 from agentflow_app.organizations.welcome import welcome
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -25,7 +26,8 @@ Session = Annotated[
 
 
 def _secure(request: Request) -> bool:
-    return request.url.scheme == "https"
+    """Behind a proxy that ends TLS the request itself says http; then the public address tells."""
+    return request.url.scheme == "https" or (settings().public_url or "").startswith("https://")
 
 
 def _refresh_cookie(request: Request) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from agentflow_app.accounts.tokens import digest, issue_access_token, new_secret
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
+from agentflow_app.core.settings import Settings
 from tests.actors import PASSWORD, Person, unique_email
 
 
@@ -279,3 +280,15 @@ async def _api_key(person: Person, scopes: list[str], *, expired: bool = False) 
             )
         )
     return secret
+
+
+async def test_cookies_are_secure_behind_a_proxy_that_ends_tls(
+    alice: Person, anonymous: httpx.AsyncClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = settings.model_copy(update={"public_url": "https://flow.example"})
+    monkeypatch.setattr("agentflow_app.accounts.endpoints.settings", lambda: public)
+    login = {"email": alice.actor.email, "password": PASSWORD}
+    for query, name in (("", f"__Secure-{REFRESH_COOKIE}"), ("?session=page", f"__Host-{SESSION_COOKIE}")):
+        cookie = (await anonymous.post(f"/auth/login{query}", json=login)).headers["set-cookie"]
+        assert cookie.startswith(f"{name}=")
+        assert "; Secure" in cookie
