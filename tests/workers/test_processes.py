@@ -172,7 +172,7 @@ async def _pulses(*processes: "subprocess.Popen[bytes]") -> int:
 
 async def test_the_processes_show_that_they_live(api: FastAPI, settings: Settings) -> None:
     with process(settings, "worker") as worker, process(settings, "scheduler") as ticking:
-        while await _pulses(worker, ticking) < 2:  # noqa: ASYNC110  # other processes write them
+        while await _pulses(worker, ticking) < 2:  # other processes write them
             await asyncio.sleep(0.05)
         assert all((await heartbeats.alive()).values())
     assert await _pulses(worker, ticking) == 0
