@@ -10,7 +10,8 @@ config = rx.Config(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     frontend_compression_formats=["gzip"],
-    redis_url=settings().redis_url or None,
+    # A tab's state is a cache that a reload rebuilds, and its socket stays with one process.
+    state_manager_mode=rx.constants.StateManagerMode.MEMORY,
     # An empty list would switch the sockets' origin check off.
     cors_allowed_origins=settings().origins or ["https://no-other-origin.invalid"],
     plugins=[

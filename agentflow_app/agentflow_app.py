@@ -7,6 +7,7 @@ from reflex.event import EventSpec
 from reflex.utils.imports import ImportDict
 
 from agentflow_app.api import create_api
+from agentflow_app.ui.offline import offline_notice
 from agentflow_app.ui.pages import FIRST_DOOR, add_pages
 
 logger = logging.getLogger(__name__)
@@ -37,4 +38,6 @@ app = rx.App(
     extra_app_wraps={(90, "Fonts"): lambda _stateful: Fonts.create()},
     backend_exception_handler=_page_event_failed,
 )
+# In the place of Reflex' own, which speaks of sockets and addresses.
+app.app_wraps[5, "Overlay"] = lambda stateful: rx.fragment(offline_notice()) if stateful else None
 add_pages(app)

@@ -188,6 +188,24 @@ async def test_work_that_was_not_saved_yet_is_there_after_a_crash(visit: Visit) 
     await saved(again)
 
 
+async def test_leaving_for_another_page_at_once_loses_nothing_and_asks_nothing(visit: Visit) -> None:
+    ada = await visit()
+    page = ada.page
+    await new_agent(ada)
+    await nodes(page).first.click()
+    await pick(page, "Template")
+    await saved(page)
+    address = page.url
+    await page.get_by_role("textbox", name="Template").fill("In a hurry")
+    await page.get_by_role("link", name="Back to all agents").click()
+    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    await page.get_by_role("link", name="Greeter").click()
+    await expect(page).to_have_url(address)
+    await expect(page.locator("[data-node=template]")).to_contain_text("In a hurry")
+    await saved(page)
+    await expect(page.get_by_role("alertdialog")).to_have_count(0)
+
+
 async def test_input_that_is_no_json_is_said_beside_it(visit: Visit) -> None:
     ada = await visit()
     page = ada.page

@@ -17,6 +17,10 @@ async def test_filters_live_in_the_address(visit: Visit) -> None:
     await expect(page.get_by_role("heading", name="No run fits")).to_be_visible()
     await page.reload()
     await expect(page.get_by_label("Status")).to_have_value("failed")
+    await page.get_by_label("Search runs").fill("50% & more")
+    await expect(page).to_have_url(f"{ada.url}/runs?search=50%25+%26+more&status=failed")
+    await page.reload()
+    await expect(page.get_by_label("Search runs")).to_have_value("50% & more")
     await page.get_by_role("button", name="Clear filters").click()
     await expect(page.get_by_role("table", name="Runs").locator("[data-run]")).to_have_count(1)
 

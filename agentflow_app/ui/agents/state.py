@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 import reflex as rx
 
@@ -83,8 +84,8 @@ class Agents(PageState, rx.State):
         self._cursor, self.more = page.next_cursor, page.next_cursor is not None
 
     def _go(self) -> Any:
-        pairs = (("search", self.search), ("status", self.status))
-        query = "&".join(f"{name}={value}" for name, value in pairs if value)
+        filters = {"search": self.search, "status": self.status}
+        query = urlencode({name: value for name, value in filters.items() if value})
         return rx.redirect(f"/agents?{query}" if query else "/agents", replace=True)
 
     @event

@@ -170,7 +170,8 @@ function useLeaving() {
   useEffect(() => {
     const onLeave = (event) => {
       builder.flush();
-      if (["dirty", "saving", "failed", "conflict"].includes(builder.state().saved)) event.preventDefault();
+      // What is not saved yet is kept in the browser; only what waits for a decision is worth a question.
+      if (["failed", "conflict"].includes(builder.state().saved)) event.preventDefault();
     };
     window.addEventListener("beforeunload", onLeave);
     return () => {
@@ -178,6 +179,13 @@ function useLeaving() {
       builder.flush();
     };
   }, []);
+}
+
+/** A selection after what a person picked and unpicked. What we select ourselves is not reported back. */
+function picked(selected, picks) {
+  const chosen = new Set(selected);
+  for (const { id, selected: added } of picks) added ? chosen.add(id) : chosen.delete(id);
+  return [...chosen];
 }
 
 function Editor({ draft, ready, sample, ack, problems, statuses, node, colorMode, onSave }) {
@@ -223,6 +231,8 @@ function Editor({ draft, ready, sample, ack, problems, statuses, node, colorMode
   const onNodesChange = useCallback(
     (changes) => {
       setNodes((current) => applyNodeChanges(changes, current));
+      const picks = changes.filter((change) => change.type === "select");
+      if (picks.length) builder.select(picked(builder.state().selected, picks), builder.state().selectedEdges);
       const settled = changes.filter((change) => change.type === "position" && !change.dragging);
       if (settled.length) {
         builder.move(new Map(settled.map((c) => [c.id, c.position ?? flow.getNode(c.id).position])));
@@ -230,10 +240,13 @@ function Editor({ draft, ready, sample, ack, problems, statuses, node, colorMode
     },
     [flow, setNodes],
   );
-  const onEdgesChange = useCallback((changes) => setEdges((current) => applyEdgeChanges(changes, current)), [setEdges]);
-  const onSelectionChange = useCallback(
-    (chosen) => builder.select(chosen.nodes.map((n) => n.id), chosen.edges.map((e) => e.id)),
-    [],
+  const onEdgesChange = useCallback(
+    (changes) => {
+      setEdges((current) => applyEdgeChanges(changes, current));
+      const picks = changes.filter((change) => change.type === "select");
+      if (picks.length) builder.select(builder.state().selected, picked(builder.state().selectedEdges, picks));
+    },
+    [setEdges],
   );
   const onDrop = useCallback(
     (event) => {
@@ -257,7 +270,6 @@ function Editor({ draft, ready, sample, ack, problems, statuses, node, colorMode
       colorMode,
       onNodesChange,
       onEdgesChange,
-      onSelectionChange,
       onMoveStart,
       ref: pane,
       onConnect: builder.connect,

@@ -34,6 +34,16 @@ function kept(id) {
   }
 }
 
+/** The same text for the same definition: the database keeps no order of keys. */
+function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical)}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const keys = Object.keys(value).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`)}}`;
+}
+
+const same = (one, other) => canonical({ ...EMPTY, ...one }) === canonical({ ...EMPTY, ...other });
+
 export function discard() {
   localStorage.removeItem(backupKey(state.agentId));
 }
@@ -72,7 +82,7 @@ export function load({ agent_id: agentId, definition, revision, read_only: readO
   clearTimeout(answerTimer);
   inFlight = null;
   const copy = readOnly ? null : kept(agentId);
-  const unsaved = copy !== null && JSON.stringify(copy.definition) !== JSON.stringify(definition);
+  const unsaved = copy !== null && !same(copy.definition, definition);
   const outdated = unsaved && copy.revision !== revision;
   publish({
     ...blank(),
@@ -84,7 +94,8 @@ export function load({ agent_id: agentId, definition, revision, read_only: readO
     definition: { ...EMPTY, ...(unsaved ? copy.definition : definition) },
     saved: outdated ? "conflict" : unsaved ? "dirty" : "saved",
   });
-  if (unsaved && !outdated) scheduleSave(0);
+  if (!unsaved) discard();
+  else if (!outdated) scheduleSave(0);
 }
 
 /** Takes the answer to the save that is under way. Any other is old: a page that reloads gets its last one again. */

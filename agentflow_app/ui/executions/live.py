@@ -45,6 +45,7 @@ class Live(PageState, rx.State):
     edited: str | None = None
     deciding: bool = False
     _chosen: bool = False
+    _followers: int = 0
 
     def _clear(self) -> None:
         self.run, self.detail = RunRow(), StepDetail()
@@ -89,6 +90,8 @@ class Live(PageState, rx.State):
             except SignedOut:
                 return
             token = self.router.session.client_token
+            self._followers += 1
+            turn = self._followers
             names = names_of(self.definition, catalog())
         async with database().transaction(actor) as tx:
             feed = RunFeed(await ExecutionService(tx, actor).steps(id_of(execution_id)), names)
@@ -96,18 +99,18 @@ class Live(PageState, rx.State):
             async for events in batches:
                 for event in events:
                     feed.apply(event)
-                if not await self._put(execution_id, feed):
+                if not await self._put(execution_id, feed, turn):
                     return
         async with self:
             if self.run.id == execution_id:
                 async with database().transaction(actor) as tx:
                     await self._open(tx, actor, id_of(execution_id))
 
-    async def _put(self, execution_id: str, feed: RunFeed) -> bool:
-        """False once another run is on the screen."""
+    async def _put(self, execution_id: str, feed: RunFeed, turn: int) -> bool:
+        """False once another run is on the screen, or another follower of this one."""
         statuses, rows = feed.statuses(), feed.rows()
         async with self:
-            if self.run.id != execution_id:
+            if self.run.id != execution_id or self._followers != turn:
                 return False
             self.statuses, self.steps = statuses, rows
             if feed.status and feed.status != self.run.status and not feed.ended:
@@ -171,4 +174,4 @@ class Live(PageState, rx.State):
             shell = await self.get_state(Shell)
             shell.waiting = len(await ExecutionService(tx, actor).approvals())
         self.comment, self.edited, self._chosen = "", None, False
-        return [rx.toast.success("Approved" if decision == "approved" else "Rejected"), Live.follow]
+        return rx.toast.success("Approved" if decision == "approved" else "Rejected")

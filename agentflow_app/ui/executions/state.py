@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 import reflex as rx
 
@@ -106,16 +107,13 @@ class Runs(PageState, rx.State):
         )
 
     def _go(self) -> Any:
-        query = "&".join(
-            f"{name}={value}"
-            for name, value in (
-                ("search", self.search),
-                ("status", self.status),
-                ("kind", self.kind if self.kind != "real" else ""),
-                ("agent", self.agent_id),
-            )
-            if value
-        )
+        filters = {
+            "search": self.search,
+            "status": self.status,
+            "kind": self.kind if self.kind != "real" else "",
+            "agent": self.agent_id,
+        }
+        query = urlencode({name: value for name, value in filters.items() if value})
         return rx.redirect(f"/runs?{query}" if query else "/runs", replace=True)
 
     @event
