@@ -225,7 +225,7 @@ def from_text(text: str, original: Any) -> Any:
 
 
 def step_detail(step: StepOut, names: NodeNames) -> StepDetail:
-    waiting = (step.waiting_for or {}).get("details", step.waiting_for or {})
+    waiting = step.waiting_for or {}
     attempts = f"{step.attempts} attempts" if step.attempts > 1 else ""
     error = step.error or {}
     return StepDetail(
