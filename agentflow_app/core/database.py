@@ -5,8 +5,10 @@ role is for what comes before or across tenants (login, key and hook lookup, cla
 are few and listed in the migrations. Both logins are derived from the owner's URL and the secret key.
 """
 
+import asyncio
 import hashlib
 import hmac
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -23,6 +25,8 @@ from agentflow_app.core.serialization import dumps, loads
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.tenancy import Actor
 
+logger = logging.getLogger(__name__)
+HOOK_SECONDS = 0.5
 _SET_TENANT = text("SELECT set_config('app.org_id', :org, true), set_config('app.user_id', :user, true)")
 DatabaseRole = Literal["app", "system"]
 _TOO_MUCH = ("54000", "54001")
@@ -48,6 +52,19 @@ def role_url(config: Settings, role: DatabaseRole) -> URL:
     )
 
 
+_background: set[asyncio.Task[None]] = set()
+
+
+async def _run(hooks: list[Callable[[], object]]) -> None:
+    for hook in hooks:
+        try:
+            outcome = hook()
+            if hasattr(outcome, "__await__"):
+                await outcome
+        except Exception:  # what is committed has happened, whatever becomes of its notice
+            logger.exception("A notice was not sent")
+
+
 class Transaction(AsyncSession):
     """A unit of work. Services read and write through it and never commit; the edge that opened it does."""
 
@@ -60,11 +77,13 @@ class Transaction(AsyncSession):
         self._hooks.append(hook)
 
     async def run_hooks(self) -> None:
-        for hook in self._hooks:
-            outcome = hook()
-            if hasattr(outcome, "__await__"):
-                await outcome
-        self._hooks.clear()
+        """In their order. One that hangs keeps nobody waiting: after a moment they go on alone."""
+        hooks, self._hooks = self._hooks, []
+        if hooks:
+            work = asyncio.create_task(_run(hooks))
+            _background.add(work)
+            work.add_done_callback(_background.discard)
+            await asyncio.wait({work}, timeout=HOOK_SECONDS)
 
 
 class Database:
@@ -90,6 +109,10 @@ class Database:
             json_deserializer=loads,
             connect_args={
                 "connect_timeout": 5,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 15_000,
                 "application_name": f"agentflow-{role}",
                 # A process that was stopped in the middle of a transaction must not hold its rows for good.
                 "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10000",

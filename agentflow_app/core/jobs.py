@@ -10,9 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 import dramatiq
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
+from redis.retry import Retry
 
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.settings import settings
@@ -21,11 +25,29 @@ logger = logging.getLogger(__name__)
 QUEUE = "agentflow"
 
 
+class Consumer(_RedisConsumer):
+    """Takes a Redis that does not answer for one that is away; Dramatiq's own calls that a crash."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()  # type: ignore[no-untyped-call]
+        except RedisTimeout as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+
+class Broker(RedisBroker):
+    @property
+    def consumer_class(self) -> type[Consumer]:
+        return Consumer
+
+
 @lru_cache(maxsize=1)
 def broker() -> RedisBroker:
     """The process' broker. No retries of its own: leases and the reconciler repeat what must be repeated."""
-    client = Redis.from_url(settings().redis_url, socket_connect_timeout=2, socket_timeout=5)
-    made: RedisBroker = RedisBroker(  # type: ignore[no-untyped-call]
+    client = Redis.from_url(
+        settings().redis_url, socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 1)
+    )
+    made: RedisBroker = Broker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=[],
         namespace="agentflow:jobs",

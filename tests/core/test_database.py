@@ -1,5 +1,7 @@
 """Transactions: hooks after the commit only, dead connections replaced, a database that is away said so."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -29,6 +31,27 @@ async def test_hooks_run_after_the_commit_and_never_after_a_rollback(alice: Pers
     with pytest.raises(RuntimeError):
         await fail()
     assert ran == ["sync", "async"]
+
+
+async def test_a_hook_that_hangs_or_fails_is_nobodys_trouble(
+    alice: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    released, ran = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        await released.wait()
+
+    def fail() -> None:
+        raise RuntimeError("no notice")
+
+    async with asyncio.timeout(5), database().transaction(alice.actor) as tx:
+        for hook in (fail, hang, ran.set):
+            tx.after_commit(hook)
+    assert not ran.is_set()
+    released.set()
+    async with asyncio.timeout(5):
+        await ran.wait()
+    assert "A notice was not sent" in caplog.text
 
 
 async def test_cut_connections_are_replaced_unnoticed(alice: Person, settings: Settings) -> None:
