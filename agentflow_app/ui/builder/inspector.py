@@ -3,8 +3,10 @@
 from typing import Any
 
 import reflex as rx
+from reflex.vars import FunctionStringVar
 
 from agentflow_app.providers.service import models_listed
+from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.builder.widgets import widget
 from agentflow_app.ui.canvas.binding import act, act_with, on_tick, store
 from agentflow_app.ui.canvas.node import node_tile
@@ -163,6 +165,28 @@ def _head(node: Any) -> rx.Component:
     )
 
 
+def _address(node: Any) -> rx.Component:
+    """Where a webhook trigger is called."""
+    path = Builder.agent.webhook_url
+    copy: Any = FunctionStringVar.create(
+        f"(() => navigator.clipboard.writeText(new URL({rx.Var.create(path)}, location.origin).href))",
+        _var_data=rx.Var.create(path)._get_all_var_data(),
+    )
+    return rx.cond(
+        (node["type"] == "trigger") & (node["subtype"] == "webhook") & (path != ""),
+        rx.el.div(
+            rx.el.div("Address", class_name="text-sm font-medium text-gray-12"),
+            rx.el.div(
+                rx.el.code(path, class_name="flex-1 font-mono text-xs text-gray-11 break-all select-all"),
+                icon_button("copy", "Copy the whole address", small=True, on_click=copy),
+                class_name="flex items-start gap-1",
+            ),
+            rx.el.p("Answers once the agent is live.", class_name="text-sm text-gray-11"),
+            class_name="flex flex-col gap-1 p-3 border-b border-gray-a4",
+        ),
+    )
+
+
 def _label(node: Any) -> rx.Component:
     return rx.el.div(
         rx.el.label("Label", html_for="node-label", class_name="text-sm font-medium text-gray-12"),
@@ -206,6 +230,7 @@ def inspector() -> rx.Component:
         node["id"].to(str) != "",
         rx.el.aside(
             _head(node),
+            _address(node),
             rx.el.fieldset(
                 rx.el.div(_label(node), _fields(node, "fields"), class_name="flex flex-col gap-4 p-3"),
                 rx.cond(

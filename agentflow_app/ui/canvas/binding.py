@@ -3,7 +3,7 @@
 Nothing here waits for the server: what a Var shows and what an action does happen in the page.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import reflex as rx
 from reflex.vars import FunctionStringVar, FunctionVar, VarData
@@ -26,6 +26,7 @@ _FILES = {
         "views.js",
     )
 }
+XYFLOW: Final = "@xyflow/react@12.12.1"
 BUILDER, FLOW = _FILES["builder.js"], _FILES["flow.jsx"]
 
 Slice = Literal["palette", "inspector", "query", "status", "problems", "definition"]

@@ -1,15 +1,13 @@
 """React Flow, wrapped: an editor for a definition and a viewer for a run."""
 
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import reflex as rx
 from reflex.style import resolved_color_mode
 
-from agentflow_app.ui.canvas.binding import FLOW
+from agentflow_app.ui.canvas.binding import FLOW, XYFLOW
 from agentflow_app.ui.canvas.node import node_card
 from engine.nodes.registry import catalog
-
-XYFLOW: Final = "@xyflow/react@12.12.1"
 
 
 def _saved(request: rx.Var[dict[str, Any]]) -> tuple[rx.Var[dict[str, Any]]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from agentflow_app.ui.canvas.binding import XYFLOW
 from agentflow_app.ui.components.icon import icon, icon_by_name
 from agentflow_app.ui.components.status import demo_badge, status_icon
 from agentflow_app.ui.executions.live import Live
@@ -30,7 +31,7 @@ _RING = {
 class Handle(rx.Component):
     """Where an edge leaves or enters."""
 
-    library = "@xyflow/react@12.12.1"
+    library = XYFLOW
     tag = "Handle"
 
     type: rx.Var[str]

@@ -29,6 +29,7 @@ function inspectorOf() {
     id: node.id,
     count: 1,
     type: node.type,
+    subtype: node.subtype,
     icon: kind?.icon ?? "",
     kind: kind?.label ?? `${node.type}.${node.subtype}`,
     help: kind?.help ?? "",
