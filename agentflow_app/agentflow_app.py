@@ -8,7 +8,7 @@ from reflex.utils.imports import ImportDict
 
 from agentflow_app.api import create_api
 from agentflow_app.ui.offline import offline_notice
-from agentflow_app.ui.pages import FIRST_DOOR, add_pages
+from agentflow_app.ui.pages import add_pages
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,7 @@ app = rx.App(
     api_transformer=create_api(),
     stylesheets=["/agentflow.css"],
     html_lang="en",
-    head_components=[
-        rx.el.script(FIRST_DOOR),
-        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
-    ],
+    head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     extra_app_wraps={(90, "Fonts"): lambda _stateful: Fonts.create()},
     backend_exception_handler=_page_event_failed,
 )

@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse
 
+from agentflow_app.accounts.sessions import session_cookie
 from agentflow_app.core.frontend import sources
 from agentflow_app.core.settings import Settings
 from agentflow_app.core.startup import StartupError
@@ -41,7 +44,8 @@ def serve(config: Settings) -> None:
     os.chdir(sources.PROJECT)
     # By name: workers import this package too, and must not load Reflex with it.
     root = importlib.import_module("agentflow_app.agentflow_app").app
-    application = CachedAssets(root())
+    sign_up = (build / "build" / "client" / "signup" / "index.html").read_text("utf-8")
+    application = CachedAssets(FrontDoor(root(), sign_up))
     root.sio.eio.cors_allowed_origins = OriginCheck(config.origins)
     uvloop.run(_run(application, config))
 
@@ -72,6 +76,32 @@ class OriginCheck:
         if origin is None:
             return True
         return origin in self._origins or urlsplit(origin).netloc == environ.get("HTTP_HOST")
+
+
+class FrontDoor:
+    """Shows `/` to members; everyone else gets the sign-up page there, without a round trip.
+
+    Its script then puts the page's own address in the bar, or that of the login for who was here before.
+    """
+
+    _SCRIPT = """<script>
+location.replace(localStorage.getItem("agentflow.known") ? "/login/" : "/signup/");
+</script>"""
+
+    def __init__(self, application: Any, sign_up: str) -> None:
+        self._application = application
+        self._page = HTMLResponse(
+            sign_up.replace("<head>", f"<head>{self._SCRIPT}", 1), headers={"Cache-Control": "no-store"}
+        )
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        stranger = (
+            scope["type"] == "http"
+            and scope["path"] == "/"
+            and scope["method"] in ("GET", "HEAD")
+            and session_cookie(Headers(scope=scope).get("cookie", "")) is None
+        )
+        await (self._page if stranger else self._application)(scope, receive, send)
 
 
 class CachedAssets:

@@ -1,7 +1,5 @@
 """Every page of the app: its route, title and what loads it."""
 
-from typing import Final
-
 import reflex as rx
 
 from agentflow_app.ui.accounts.page import log_in_page, sign_up_page
@@ -18,11 +16,6 @@ from agentflow_app.ui.executions.state import Run, Runs
 from agentflow_app.ui.home.page import home_page
 from agentflow_app.ui.home.state import Home
 from agentflow_app.ui.missing_page import missing_page
-
-# Someone who was never here before is shown the sign-up page at once, before anything is fetched.
-FIRST_DOOR: Final = """
-if (location.pathname === "/" && !localStorage.getItem("agentflow.known")) location.replace("/signup/");
-"""
 
 
 def add_pages(app: rx.App) -> None:

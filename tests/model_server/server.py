@@ -198,10 +198,14 @@ class _Exchange:
         if behaviour.ending == "stream-error":
             events.append(form.stream_error())
         self._head(200, "text/event-stream", ["transfer-encoding: chunked"])
-        for event in events:
-            content = event.encode()
-            self._writer.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
-            await self._writer.drain()
+        try:
+            for event in events:
+                content = event.encode()
+                self._writer.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
+                await self._writer.drain()
+        except ConnectionError:
+            self._server.note_closed(recorded)
+            return False
         if behaviour.ending == "stall":
             return await self._until_closed(recorded)
         if behaviour.ending == "cut":

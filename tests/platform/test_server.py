@@ -41,6 +41,17 @@ async def test_hashed_files_are_kept_and_all_else_is_asked_for_again() -> None:
     assert await _policy("/page", **{"Cache-Control": "no-store"}) == "no-store"
 
 
+async def test_who_has_no_session_gets_the_sign_up_page_at_the_door(stack: Installation) -> None:
+    async with httpx.AsyncClient(base_url=stack.url) as client:
+        stranger = await client.get("/")
+        member = await client.get("/", headers={"Cookie": "agentflow_session=any"})
+
+    assert stranger.status_code == 200
+    assert 'name="password"' in stranger.text
+    assert stranger.headers["cache-control"] == "no-store"
+    assert 'name="password"' not in member.text
+
+
 async def test_pages_and_packed_assets_are_served_from_the_one_port(stack: Installation) -> None:
     async with httpx.AsyncClient(base_url=stack.url, follow_redirects=True) as client:
         page = await client.get("/")
