@@ -100,14 +100,17 @@ def loads(handler: Handler) -> Any:
         try:
             result = await handler(self, *args, **kwargs)
             self.failure = Failure()
+            self.loading = False
             return result
         except SignedOut:
+            # Still nothing to show: whoever comes back after the login must not see an empty page first.
+            self.loading = True
             return rx.redirect(login_path(self))
         except Exception as error:
             self.failure = _explain(error)
+            self.loading = False
             return None
         finally:
-            self.loading = False
             request_id.reset(token)
 
     return guarded

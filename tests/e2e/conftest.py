@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.support.processes import Installation
 
-expect.set_options(timeout=5_000)
+expect.set_options(timeout=20_000)
 
 PASSWORD = "correct horse battery"
 DESKTOP = {"width": 1440, "height": 900}
@@ -55,7 +55,7 @@ async def visit(stack: Installation, browser: Browser) -> AsyncIterator[Visit]:
     ) -> Visitor:
         state = await like.context.storage_state() if like else None
         context = await browser.new_context(viewport=size, storage_state=state, **options)
-        context.set_default_timeout(5000)
+        context.set_default_timeout(20_000)
         contexts.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: thrown.append(str(error)))

@@ -51,14 +51,14 @@ async def test_a_wrong_password_is_refused_and_the_right_one_leads_to_where_one_
     ada = await visit()
     elsewhere = await visit(sign_up=False)
     await elsewhere.go("/runs")
-    await expect(elsewhere.page.get_by_role("heading", name="Log in")).to_be_visible()
+    await expect(elsewhere.page.get_by_role("heading", name="Log in", exact=True)).to_be_visible()
     await elsewhere.page.get_by_label("Email").fill(ada.email)
     await elsewhere.page.get_by_label("Password").fill("a wrong password")
     await elsewhere.page.get_by_role("button", name="Log in").click()
     await expect(elsewhere.page.get_by_role("alert")).to_be_visible()
     await elsewhere.page.get_by_label("Password").fill(PASSWORD)
     await elsewhere.page.get_by_role("button", name="Log in").click()
-    await expect(elsewhere.page.get_by_role("heading", name="Runs")).to_be_visible()
+    await expect(elsewhere.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
 
 
 async def test_logging_out_ends_the_session_in_every_tab(visit: Visit) -> None:
@@ -69,9 +69,9 @@ async def test_logging_out_ends_the_session_in_every_tab(visit: Visit) -> None:
     await expect(other_tab.get_by_role("table", name="Runs")).to_be_visible()
     await ada.page.get_by_role("button", name="Your account").last.click()
     await ada.page.get_by_role("menuitem", name="Log out").click()
-    await expect(ada.page.get_by_role("heading", name="Log in")).to_be_visible()
+    await expect(ada.page.get_by_role("heading", name="Log in", exact=True)).to_be_visible()
     await other_tab.get_by_role("link", name="Agents").first.click()
-    await expect(other_tab.get_by_role("heading", name="Log in")).to_be_visible()
+    await expect(other_tab.get_by_role("heading", name="Log in", exact=True)).to_be_visible()
 
 
 async def test_only_paths_of_our_own_are_gone_to_after_login(visit: Visit) -> None:
@@ -81,5 +81,5 @@ async def test_only_paths_of_our_own_are_gone_to_after_login(visit: Visit) -> No
     await window.page.get_by_label("Email").fill(ada.email)
     await window.page.get_by_label("Password").fill(PASSWORD)
     await window.page.get_by_role("button", name="Log in").click()
-    await expect(window.page.get_by_role("heading", name="Home")).to_be_visible()
+    await expect(window.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     assert window.page.url.startswith(window.url)

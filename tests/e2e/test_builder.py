@@ -198,7 +198,7 @@ async def test_leaving_for_another_page_at_once_loses_nothing_and_asks_nothing(v
     address = page.url
     await page.get_by_role("textbox", name="Template").fill("In a hurry")
     await page.get_by_role("link", name="Back to all agents").click()
-    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Agents", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Greeter").click()
     await expect(page).to_have_url(address)
     await expect(page.locator("[data-node=template]")).to_contain_text("In a hurry")
