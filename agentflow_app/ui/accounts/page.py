@@ -68,7 +68,7 @@ def sign_up_page() -> rx.Component:
                 auto_complete="new-password",
                 min_length=8,
             ),
-            _field("org_name", "Organization", "You can invite others to it.", auto_complete="organization"),
+            _field("org_name", "Organization", "Your company or team.", auto_complete="organization"),
         ],
         rx.fragment("Have an account? ", rx.link("Log in", href="/login", underline="always")),
     )
