@@ -28,7 +28,7 @@ def _page(
             label=submit, busy_label="One moment…", class_name=button_class("primary") + " w-full h-9 mt-1"
         ),
         path=path,
-        class_name="flex flex-col gap-2",
+        class_name="flex flex-col gap-3",
     )
     return rx.el.main(
         rx.el.div(
