@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from agentflow_app.core.errors import AppError
+from engine.events import money
 
 MAX_DEPTH = 100
 """Levels of nesting; the database and every reader of JSON manage more than that."""
@@ -78,12 +79,6 @@ class Input(Storable):
 
 class Output(BaseModel):
     model_config = ConfigDict(from_attributes=True)
-
-
-def money(amount: Decimal) -> str:
-    """USD as plain digits: `0`, `0.0031`."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _email(value: str) -> str:

@@ -46,7 +46,8 @@ _CLAIM = text(
     """  # noqa: S608  # constants only
 )
 
-_EXPIRE = text(
+# A wait whose time has come is resolved here and nowhere else, unless somebody decided it first.
+EXPIRE = text(
     """
     UPDATE execution_steps SET signal = '{"kind": "timer"}'
     WHERE execution_id = ANY(:ids) AND status IN ('waiting', 'waiting_approval')
@@ -111,7 +112,7 @@ async def claim(owner: str, limit: int, lease_seconds: float) -> list[Claim]:
         rows = (await tx.execute(_CLAIM, {"owner": owner, "limit": limit, "lease": lease_seconds})).mappings()
         claims = [Claim(**row) for row in rows]
         if claims:
-            await tx.execute(_EXPIRE, {"ids": [each.id for each in claims]})
+            await tx.execute(EXPIRE, {"ids": [each.id for each in claims]})
     return claims
 
 
@@ -132,7 +133,7 @@ async def renew(claims: Sequence[Claim], lease_seconds: float) -> set[UUID]:
 async def poll(ids: Sequence[UUID]) -> list[Notice]:
     """What happened to executions that are being run."""
     async with database().system() as tx:
-        await tx.execute(_EXPIRE, {"ids": list(ids)})
+        await tx.execute(EXPIRE, {"ids": list(ids)})
         rows = (await tx.execute(_POLL, {"ids": list(ids)})).mappings()
         return [Notice(**row) for row in rows]
 

@@ -14,7 +14,7 @@ from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.events import execution_channel, organization_channel, publish
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.serialization import dumps
-from agentflow_app.executions.claims import Claim
+from agentflow_app.executions.claims import EXPIRE, Claim
 from agentflow_app.executions.models import ExecutionStep
 from engine.errors import LeaseLostError
 from engine.events import Totals, ended_event, event_for, resumed_event, started_event, waiting_event
@@ -78,13 +78,6 @@ _LOGS = text(
     SELECT id, :org, :execution, step_id, level, message, data, created_at
     FROM jsonb_to_recordset(cast(:logs AS jsonb)) AS l(id uuid, step_id uuid, level text, message text,
         data jsonb, created_at timestamptz)
-    """
-)
-
-_EXPIRE = text(
-    """
-    UPDATE execution_steps SET signal = '{"kind": "timer"}' WHERE execution_id = :id
-        AND status IN ('waiting', 'waiting_approval') AND wait_until <= now() AND signal IS NULL
     """
 )
 
@@ -159,8 +152,8 @@ class PostgresJournal:
         async with database().transaction(org_id=self._claim.org_id) as tx:
             await self._write(tx, changes)
             await tx.execute(
-                _EXPIRE,
-                {"id": self._claim.id},
+                EXPIRE,
+                {"ids": [self._claim.id]},
             )
             rows = await tx.execute(
                 select(col(ExecutionStep.id), col(ExecutionStep.signal)).where(
