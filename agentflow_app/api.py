@@ -3,11 +3,13 @@
 import logging
 import re
 import time
+from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import Histogram
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
@@ -19,6 +21,7 @@ from agentflow_app.core import health
 from agentflow_app.core.errors import AppError, NotFound, PayloadTooLarge, ValidationFailed
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.logging import request_id
+from agentflow_app.core.origin import origin, origin_of
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.version import VERSION
 from agentflow_app.executions import endpoints as executions
@@ -93,9 +96,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 class RequestEdge:
     """Around every request: its id, a bound on its body, and the headers that every answer carries."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, trusted_proxies: Sequence[str]) -> None:
         self._app = app
         self._max = max_body_bytes
+        self._proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -105,7 +109,8 @@ class RequestEdge:
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         current = given if _SANE_ID.fullmatch(given) else str(new_id())
         token = request_id.set(current)
-
+        peer = scope.get("client")
+        origin.set(origin_of(peer[0] if peer else None, Headers(scope=scope), self._proxies))
         status = 0
         began = time.perf_counter()
 
@@ -216,7 +221,9 @@ def create_api(config: Settings | None = None) -> FastAPI:
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID"],
         expose_headers=["X-Request-ID", "Location", "Retry-After"],
     )
-    app.add_middleware(RequestEdge, max_body_bytes=config.max_body_bytes)
+    app.add_middleware(
+        RequestEdge, max_body_bytes=config.max_body_bytes, trusted_proxies=config.trusted_proxies
+    )
     return app
 
 

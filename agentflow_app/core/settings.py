@@ -1,6 +1,7 @@
 """What the environment decides. Read once per process; a bad value stops the start with a clear line."""
 
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,8 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """Where browsers reach the app, when that is not the address it listens on."""
     cors_origins: Annotated[list[str], NoDecode] = []
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    """Addresses or networks of the proxies in front, whose X-Forwarded-For is believed."""
 
     database_url: str = Field(default="", validation_alias=_plain("DATABASE_URL"))
     """The owner's: migrations use it, and the app's and the system's roles are derived from it."""
@@ -54,11 +57,18 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     idempotency_hours: int = 24
 
-    @field_validator("cors_origins", "allowed_private_hosts", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "allowed_private_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for each in value:
+            ip_network(each, strict=False)  # its error names the bad one
         return value
 
     @field_validator("database_url")

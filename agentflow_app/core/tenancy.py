@@ -15,16 +15,69 @@ Permission = Literal[
     "executions:read",
     "executions:write",
     "approvals:decide",
+    "org:read",
+    "org:write",
+    "org:delete",
+    "members:read",
+    "members:write",
+    "teams:read",
+    "teams:write",
+    "variables:read",
+    "variables:write",
+    "secrets:read",
+    "secrets:write",
+    "credentials:read",
+    "credentials:write",
+    "api_keys:read",
+    "api_keys:write",
+    "sso:read",
+    "sso:write",
+    "audit:read",
+    "privacy:write",
 ]
 
-_READ: frozenset[Permission] = frozenset({"agents:read", "executions:read"})
-_EDIT: frozenset[Permission] = _READ | {"agents:write", "executions:write", "approvals:decide"}
-ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    "viewer": _READ,
-    "editor": _EDIT,
-    "admin": _EDIT | {"agents:delete"},
-    "owner": _EDIT | {"agents:delete"},
+_VIEWER: frozenset[Permission] = frozenset(
+    {"agents:read", "executions:read", "org:read", "members:read", "teams:read", "variables:read"}
+)
+_EDITOR: frozenset[Permission] = _VIEWER | {
+    "agents:write",
+    "executions:write",
+    "approvals:decide",
+    "variables:write",
+    "secrets:read",
+    "credentials:read",
 }
+_ADMIN: frozenset[Permission] = _EDITOR | {
+    "agents:delete",
+    "org:write",
+    "members:write",
+    "teams:write",
+    "secrets:write",
+    "credentials:write",
+    "api_keys:read",
+    "api_keys:write",
+    "sso:read",
+    "sso:write",
+    "audit:read",
+    "privacy:write",
+}
+ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    "viewer": _VIEWER,
+    "editor": _EDITOR,
+    "admin": _ADMIN,
+    "owner": _ADMIN | {"org:delete"},
+}
+PERSON_ONLY: frozenset[Permission] = frozenset(
+    {
+        "approvals:decide",
+        "org:delete",
+        "members:write",
+        "api_keys:write",
+        "sso:write",
+        "privacy:write",
+    }
+)
+"""What decides over people and keys is never done by a key, whatever its scopes say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +106,7 @@ class Actor:
         granted = ROLE_PERMISSIONS[self.role]
         if self.scopes is None:
             return granted
-        return frozenset(p for p in granted if p in self.scopes)
+        return frozenset(p for p in granted - PERSON_ONLY if p in self.scopes)
 
     @property
     def is_person(self) -> bool:

@@ -19,6 +19,8 @@ from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import AppError, NotFound
 from agentflow_app.core.ids import new_id, parse_id
 from agentflow_app.core.logging import request_id
+from agentflow_app.core.origin import origin, origin_of
+from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Failure:
 
 async def actor_of(state: rx.State) -> Actor:
     """The actor behind this event; raises SignedOut."""
+    headers = {name.lower(): value for name, value in state.router.headers.raw_headers.items()}
+    origin.set(origin_of(state.router.session.client_ip, headers, settings().trusted_proxies))
     actor = await actor_for_session(session_cookie(state.router.headers.cookie))
     if actor is None:
         raise SignedOut

@@ -34,6 +34,7 @@ class Shell(rx.State):
     role: str = ""
     waiting: int = 0
     can_write: bool = False
+    permissions: list[str] = []
 
     @rx.var
     def initials(self) -> str:
@@ -43,6 +44,7 @@ class Shell(rx.State):
         self.name, self.email = actor.name, actor.email
         self.organization, self.role = actor.org_name, actor.role
         self.can_write = actor.can("agents:write")
+        self.permissions = sorted(actor.permissions)
 
 
 def _waiting_count() -> rx.Component:
