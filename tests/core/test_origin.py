@@ -1,4 +1,4 @@
-"""Whose address a request counts for: a client can write any X-Forwarded-For, only our proxies are believed."""
+"""Whose address a request counts for: any client can write X-Forwarded-For, only our proxies are believed."""
 
 import pytest
 
