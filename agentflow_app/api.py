@@ -22,6 +22,7 @@ from agentflow_app.core.errors import AppError, NotFound, PayloadTooLarge, Valid
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.logging import request_id
 from agentflow_app.core.origin import origin, origin_of
+from agentflow_app.core.ratelimit import Standing, rate_limits, standing
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.version import VERSION
 from agentflow_app.executions import endpoints as executions
@@ -110,7 +111,10 @@ class RequestEdge:
         current = given if _SANE_ID.fullmatch(given) else str(new_id())
         token = request_id.set(current)
         peer = scope.get("client")
-        origin.set(origin_of(peer[0] if peer else None, Headers(scope=scope), self._proxies))
+        source = origin_of(peer[0] if peer else None, Headers(scope=scope), self._proxies)
+        origin.set(source)
+        standing.set(None)
+        address = source.address or ""
         status = 0
         began = time.perf_counter()
 
@@ -118,18 +122,21 @@ class RequestEdge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                counted = await self._counted(scope, address)
                 message = {
                     **message,
                     "headers": [
                         *message["headers"],
                         (b"x-request-id", current.encode()),
-                        (b"x-content-type-options", b"nosniff"),
+                        *(counted.headers() if counted else ()),
                     ],
                 }
             await send(message)
 
         try:
             if scope["type"] == "http":
+                if scope["path"].startswith("/api"):
+                    rate_limits().ensure_not_blocked(address)
                 if scope["method"] not in _METHODS and scope["path"].startswith("/api"):
                     await _json(MethodNotAllowed("This method is not possible here"))(
                         scope, receive, send_with_id
@@ -156,6 +163,13 @@ class RequestEdge:
             if status:
                 self._log(scope, status, time.perf_counter() - began)
             request_id.reset(token)
+
+    @staticmethod
+    async def _counted(scope: Scope, address: str) -> Standing | None:
+        """What the headers tell: the limit that the call came under, else that of strangers."""
+        if not scope["path"].startswith("/api"):
+            return None
+        return standing.get() or await rate_limits().stranger(address)
 
     @staticmethod
     def _log(scope: Scope, status: int, seconds: float) -> None:
@@ -199,6 +213,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
     api = APIRouter(prefix=BASE)
     for router in (
         accounts.router,
+        accounts.sessions,
         accounts.own,
         agents.router,
         executions.router,
@@ -219,7 +234,14 @@ def create_api(config: Settings | None = None) -> FastAPI:
         allow_origins=config.cors_origins,
         allow_methods=["*"],
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", "X-Request-ID"],
-        expose_headers=["X-Request-ID", "Location", "Retry-After"],
+        expose_headers=[
+            "X-Request-ID",
+            "Location",
+            "Retry-After",
+            "X-RateLimit-Limit",
+            "X-RateLimit-Remaining",
+            "X-RateLimit-Reset",
+        ],
     )
     app.add_middleware(
         RequestEdge, max_body_bytes=config.max_body_bytes, trusted_proxies=config.trusted_proxies

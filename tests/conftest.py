@@ -16,7 +16,7 @@ from agentflow_app.core.embedded.redis import EmbeddedRedis
 from agentflow_app.core.embedded.secrets import local_secrets
 from agentflow_app.core.settings import Settings
 from tests.support.chromium import FLAGS, MISSING, find_chromium
-from tests.support.processes import Installation, clean_environment, free_port
+from tests.support.processes import UNLIMITED, Installation, clean_environment, free_port
 
 pytest_plugins = ["tests.actors"]
 
@@ -88,6 +88,7 @@ def settings(services: Services) -> Iterator[Settings]:
         "REDIS_URL": services.redis.url,
         "AGENTFLOW_SECRET_KEY": services.secret_key,
         "AGENTFLOW_DATA_DIR": str(services.data_dir),
+        **UNLIMITED,
     }
     with pytest.MonkeyPatch.context() as patch:
         for name in set(os.environ) - set(clean_environment()):

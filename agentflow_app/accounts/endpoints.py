@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from agentflow_app.accounts import service
-from agentflow_app.accounts.routes import CurrentActor, CurrentTransaction, TenantRoute
+from agentflow_app.accounts.routes import CurrentActor, CurrentTransaction, SignInRoute, TenantRoute
 from agentflow_app.accounts.schemas import LogIn, Me, SignedIn, SignUp
 from agentflow_app.accounts.sessions import (
     PAGE_LIFETIME,
@@ -14,10 +14,13 @@ from agentflow_app.accounts.sessions import (
     SESSION_COOKIE,
     session_cookie,
 )
+from agentflow_app.core.origin import origin
+from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.settings import settings
 from agentflow_app.organizations.welcome import welcome
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=SignInRoute)
+sessions = APIRouter(prefix="/auth", tags=["auth"])
 own = APIRouter(prefix="/auth", tags=["auth"], route_class=TenantRoute)
 Session = Annotated[
     Literal["token", "page"],
@@ -78,13 +81,16 @@ async def login(data: LogIn, request: Request, response: Response, session: Sess
     return _set_cookie(request, response, await service.log_in(data, session))
 
 
-@router.post("/refresh")
+@sessions.post("/refresh")
 async def refresh(request: Request, response: Response) -> SignedIn:
     name, _ = _refresh_cookie(request)
-    return _set_cookie(request, response, await service.refresh(request.cookies.get(name)))
+    secret = request.cookies.get(name)
+    # By session and not by address: a whole office behind one address renews its tokens.
+    await rate_limits().sign_in("session", secret or origin.get().address or "")
+    return _set_cookie(request, response, await service.refresh(secret))
 
 
-@router.post("/logout", status_code=204)
+@sessions.post("/logout", status_code=204)
 async def logout(request: Request, response: Response) -> None:
     name, path = _refresh_cookie(request)
     page = session_cookie(request.headers.get("cookie", ""))

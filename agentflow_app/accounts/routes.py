@@ -12,6 +12,9 @@ from fastapi.routing import APIRoute
 from agentflow_app.accounts.authentication import authenticate, credential
 from agentflow_app.core import idempotency
 from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.origin import origin
+from agentflow_app.core.ratelimit import rate_limits
+from agentflow_app.core.serialization import loads
 from agentflow_app.core.tenancy import Actor
 
 AfterCommit = Callable[[Response], Awaitable[Response]]
@@ -25,6 +28,7 @@ class TenantRoute(APIRoute):
 
         async def edge(request: Request) -> Response:
             actor = await authenticate(credential(request.headers))
+            await rate_limits().organization(actor.org_id, actor.key_id)
             request.state.actor = actor
             await request.body()  # before the transaction: a slow sender must not hold a connection
             async with database().transaction(actor) as tx:
@@ -34,6 +38,32 @@ class TenantRoute(APIRoute):
             return await finish(response) if finish else response
 
         return edge
+
+
+class SignInRoute(APIRoute):
+    """A route for proving who one is: counted by address, and by the account that the body names."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            limits = rate_limits()
+            await limits.sign_in("address", origin.get().address or "")
+            account = _named_account(await request.body())
+            if account:
+                await limits.sign_in("account", account)
+            return await handler(request)
+
+        return edge
+
+
+def _named_account(body: bytes) -> str | None:
+    try:
+        given = loads(body)
+    except ValueError:
+        return None
+    email = given.get("email") if isinstance(given, dict) else None
+    return email.strip().lower() if isinstance(email, str) else None
 
 
 async def _answer_once(

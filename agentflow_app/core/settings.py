@@ -5,10 +5,29 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from limits import RateLimitItem, parse
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_LENGTH = 32
+OFF = "off"
+
+
+@lru_cache(maxsize=100)
+def limit_of(text: str) -> RateLimitItem | None:
+    """`10/minute`, `500 per 2 hours`; None for `off`. Raises ValueError."""
+    return None if text.strip().lower() == OFF else parse(text)
+
+
+def _checked_limit(text: str) -> str:
+    try:
+        limit_of(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no rate limit: write 10/minute, 500/hour or off") from error
+    return text
+
+
+RateLimit = Annotated[str, AfterValidator(_checked_limit)]
 
 
 def _plain(name: str) -> AliasChoices:
@@ -47,6 +66,15 @@ class Settings(BaseSettings):
     share_operator_keys: bool | None = None
     """Whether tenants may use the operator's model keys; by default yes, but not in production."""
     allowed_private_hosts: Annotated[list[str], NoDecode] = []
+
+    rate_limit_auth: RateLimit = "10/minute"
+    """Attempts to sign in or up, by address and by account."""
+    rate_limit_org: RateLimit = "1000/minute"
+    rate_limit_key: RateLimit = "500/minute"
+    rate_limit_address: RateLimit = "300/minute"
+    """Calls without valid credentials, by address."""
+    rate_limit_plans: dict[str, RateLimit] = {}
+    """Executions that an organization may start, by its plan: `{"starter": "1000/day"}`."""
 
     worker_concurrency: int = Field(default=100, ge=1, le=10_000)
     """Executions that one worker process runs at once."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from agentflow_app.accounts.authentication import authenticate, credential
 from agentflow_app.core.errors import AppError, Unauthenticated
 from agentflow_app.core.ids import parse_id
+from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
@@ -47,7 +48,9 @@ async def _actor(socket: WebSocket, token: str | None) -> Actor:
         except (TimeoutError, orjson.JSONDecodeError, KeyError) as error:
             raise Unauthenticated from error
         token = message.get("token") if isinstance(message, dict) else None
-    return await authenticate(token if isinstance(token, str) else None)
+    actor = await authenticate(token if isinstance(token, str) else None)
+    await rate_limits().organization(actor.org_id, actor.key_id)
+    return actor
 
 
 async def _send_all(socket: WebSocket, actor: Actor, execution_id: UUID, after: int) -> None:

@@ -17,6 +17,7 @@ from agentflow_app.executions.schemas import (
     TestRequest,
     TriggeredBy,
 )
+from agentflow_app.organizations.plan import count_execution
 from engine.definition import Definition
 
 
@@ -78,6 +79,7 @@ class StartUseCases(ExecutionUseCases):
         return await self._enter(execution)
 
     async def _enter(self, execution: Execution) -> ExecutionOut:
+        await count_execution(self.tx, self.actor)
         self.tx.add(execution)
         await self.tx.flush()
         self.wake(execution)

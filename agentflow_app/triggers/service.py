@@ -17,6 +17,7 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError, NotFound
 from agentflow_app.core.idempotency import Call, call_of, first_answer, keep_answer
+from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.inputs import NoSuchTrigger, trigger_node
@@ -82,6 +83,7 @@ async def receive(token: str, delivery: Delivery) -> Accepted:
         raise HookNotFound
     agent_id, org_id = found
     actor = Actor.trigger(org_id)
+    await rate_limits().organization(org_id, None)
     async with database().transaction(actor) as tx:
         _, version = await AgentService(tx, actor).live(agent_id)
         try:

@@ -31,6 +31,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+UNLIMITED = {f"AGENTFLOW_RATE_LIMIT_{name}": "off" for name in ("AUTH", "ORG", "KEY", "ADDRESS")}
+"""All tests come from one address."""
+
+
 def clean_environment(**extra: str) -> dict[str, str]:
     """This process' environment without what the session's own services put there."""
     kept = {
@@ -86,7 +90,8 @@ class Installation:
         )
 
     def environment(self, **extra: str) -> dict[str, str]:
-        return clean_environment(AGENTFLOW_DATA_DIR=str(self.data_dir), PORT=str(self.port), **extra)
+        given = {"AGENTFLOW_DATA_DIR": str(self.data_dir), "PORT": str(self.port), **UNLIMITED, **extra}
+        return clean_environment(**given)
 
     def start(self, **extra: str) -> None:
         """Starts everything in a process group of its own and waits until all checks are ok."""
