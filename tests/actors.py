@@ -1,4 +1,5 @@
-"""The people of every test: alice (owner), bob (viewer in her organization), mallory (owner of another)."""
+"""The people of every test: alice (owner), carol (admin), erin (editor) and bob (viewer) in her organization,
+mallory (owner of another)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,6 +49,8 @@ class People:
     alice: Person
     bob: Person
     mallory: Person
+    carol: Person
+    erin: Person
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +113,10 @@ async def people(api: FastAPI) -> AsyncIterator[People]:
     alice = await sign_up(api, "alice")
     bob = await join(api, alice, "bob", "viewer")
     mallory = await sign_up(api, "mallory")
-    yield People(alice, bob, mallory)
-    for person in (alice, bob, mallory):
+    carol = await join(api, alice, "carol", "admin")
+    erin = await join(api, alice, "erin", "editor")
+    yield People(alice, bob, mallory, carol, erin)
+    for person in (alice, bob, mallory, carol, erin):
         await person.client.aclose()
 
 
@@ -128,6 +133,16 @@ def bob(people: People) -> Person:
 @pytest.fixture
 def mallory(people: People) -> Person:
     return people.mallory
+
+
+@pytest.fixture
+def carol(people: People) -> Person:
+    return people.carol
+
+
+@pytest.fixture
+def erin(people: People) -> Person:
+    return people.erin
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.stream import follow
-from tests.actors import GREETING, REVIEW, Person, published, running
+from tests.actors import GREETING, REVIEW, People, Person, published, running
 
 B = "/api/v1"
 AGENT = B + "/agents/{agent_id}"
@@ -38,47 +38,54 @@ RUN = B + "/executions/{execution_id}"
 
 @dataclass(frozen=True)
 class Row:
-    """What a call answers its owner, a viewer of hers, another organization, a key without scopes.
+    """What a call answers its owner, an admin, an editor and a viewer of hers, another organization, and a
+    key without scopes.
 
     The owner's None: her answer does not end by itself and is looked at elsewhere.
     """
 
     method: str
     path: str
-    alice: int | None
-    bob: int
-    mallory: int
+    owner: int | None
+    admin: int
+    editor: int
+    viewer: int
+    other: int
     bare_key: int
     body: Any = None
     query: str = ""
 
+    @property
+    def endless(self) -> bool:
+        return self.owner is None
+
 
 TABLE = (
-    Row("GET", B + "/auth/me", 200, 200, 200, 200),
-    Row("GET", B + "/agents", 200, 200, 200, 403),
-    Row("POST", B + "/agents", 201, 403, 201, 403, {"name": "New"}),
-    Row("GET", AGENT, 200, 200, 404, 403),
-    Row("PUT", AGENT, 200, 403, 404, 403, {"name": "Other"}),
-    Row("DELETE", AGENT, 204, 403, 404, 403),
-    Row("PUT", AGENT + "/status", 200, 403, 404, 403, {"status": "paused"}),
-    Row("GET", AGENT + "/draft", 200, 200, 404, 403),
-    Row("PUT", AGENT + "/draft", 200, 403, 404, 403, {"definition": GREETING, "revision": 2}),
-    Row("POST", AGENT + "/publish", 201, 403, 404, 403, {"definition": GREETING}),
-    Row("GET", AGENT + "/versions", 200, 200, 404, 403),
-    Row("GET", AGENT + "/versions/{number}", 200, 200, 404, 403),
-    Row("GET", AGENT + "/versions/{number}/diff/{other}", 200, 200, 404, 403),
-    Row("POST", AGENT + "/versions/{number}/restore", 200, 403, 404, 403),
-    Row("POST", AGENT + "/execute", 202, 403, 404, 403, {"trigger_data": {}}),
-    Row("POST", AGENT + "/test", 202, 403, 404, 403, {"trigger_data": {}}),
-    Row("GET", AGENT + "/executions", 200, 200, 404, 403),
-    Row("GET", B + "/executions", 200, 200, 200, 403),
-    Row("GET", RUN, 200, 200, 404, 403),
-    Row("GET", RUN + "/steps", 200, 200, 404, 403),
-    Row("GET", RUN + "/logs", 200, 200, 404, 403),
-    Row("GET", RUN + "/events", None, 200, 404, 403),
-    Row("POST", RUN + "/cancel", 202, 403, 404, 403),
-    Row("POST", RUN + "/approve", 200, 403, 404, 403, {"decision": "rejected"}),
-    Row("GET", B + "/approvals", 200, 200, 200, 403),
+    Row("GET", B + "/auth/me", 200, 200, 200, 200, 200, 200),
+    Row("GET", B + "/agents", 200, 200, 200, 200, 200, 403),
+    Row("POST", B + "/agents", 201, 201, 201, 403, 201, 403, {"name": "New"}),
+    Row("GET", AGENT, 200, 200, 200, 200, 404, 403),
+    Row("PUT", AGENT, 200, 200, 200, 403, 404, 403, {"name": "Other"}),
+    Row("DELETE", AGENT, 204, 204, 403, 403, 404, 403),
+    Row("PUT", AGENT + "/status", 200, 200, 200, 403, 404, 403, {"status": "paused"}),
+    Row("GET", AGENT + "/draft", 200, 200, 200, 200, 404, 403),
+    Row("PUT", AGENT + "/draft", 200, 200, 200, 403, 404, 403, {"definition": GREETING, "revision": 2}),
+    Row("POST", AGENT + "/publish", 201, 201, 201, 403, 404, 403, {"definition": GREETING}),
+    Row("GET", AGENT + "/versions", 200, 200, 200, 200, 404, 403),
+    Row("GET", AGENT + "/versions/{number}", 200, 200, 200, 200, 404, 403),
+    Row("GET", AGENT + "/versions/{number}/diff/{other}", 200, 200, 200, 200, 404, 403),
+    Row("POST", AGENT + "/versions/{number}/restore", 200, 200, 200, 403, 404, 403),
+    Row("POST", AGENT + "/execute", 202, 202, 202, 403, 404, 403, {"trigger_data": {}}),
+    Row("POST", AGENT + "/test", 202, 202, 202, 403, 404, 403, {"trigger_data": {}}),
+    Row("GET", AGENT + "/executions", 200, 200, 200, 200, 404, 403),
+    Row("GET", B + "/executions", 200, 200, 200, 200, 200, 403),
+    Row("GET", RUN, 200, 200, 200, 200, 404, 403),
+    Row("GET", RUN + "/steps", 200, 200, 200, 200, 404, 403),
+    Row("GET", RUN + "/logs", 200, 200, 200, 200, 404, 403),
+    Row("GET", RUN + "/events", None, 200, 200, 200, 404, 403),
+    Row("POST", RUN + "/cancel", 202, 202, 202, 403, 404, 403),
+    Row("POST", RUN + "/approve", 200, 200, 200, 403, 404, 403, {"decision": "rejected"}),
+    Row("GET", B + "/approvals", 200, 200, 200, 200, 200, 403),
 )
 OPEN = {
     "POST " + B + "/auth/signup": 422,
@@ -98,11 +105,17 @@ OPEN = {
 class World:
     """Alice's organization with an agent and a run that waits for her, and a bare client for anybody."""
 
-    alice: Person
-    bob: Person
-    mallory: Person
+    people: People
     client: httpx.AsyncClient
     ids: dict[str, str]
+
+    @property
+    def alice(self) -> Person:
+        return self.people.alice
+
+    @property
+    def mallory(self) -> Person:
+        return self.people.mallory
 
     async def call(self, row: Row, headers: dict[str, str]) -> httpx.Response:
         path = row.path.format(**self.ids) + row.query
@@ -120,8 +133,9 @@ class World:
         return [audited, *(answer.json() for answer in answers)]
 
 
-@pytest.fixture
-async def world(api: FastAPI, alice: Person, bob: Person, mallory: Person) -> AsyncIterator[World]:
+async def _things(people: People) -> dict[str, str]:
+    """What the paths name, all of it new and alice's."""
+    alice = people.alice
     agent_id = await published(alice, REVIEW)
     started = await alice.client.post(f"/agents/{agent_id}/execute", json={})
     run = started.json()["id"]
@@ -129,10 +143,14 @@ async def world(api: FastAPI, alice: Person, bob: Person, mallory: Person) -> As
         async for event in follow(alice.actor, run):
             if event["type"] == "execution.waiting":
                 break
-    ids = {"agent_id": agent_id, "execution_id": run, "number": "1", "other": "1", "token": "unknown"}
+    return {"agent_id": agent_id, "execution_id": run, "number": "1", "other": "1", "token": "unknown"}
+
+
+@pytest.fixture
+async def world(api: FastAPI, people: People) -> AsyncIterator[World]:
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://agentflow.test") as client:
-        yield World(alice, bob, mallory, client, ids)
+        yield World(people, client, await _things(people))
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -233,29 +251,44 @@ async def test_who_may_call_what(world: World, row: Row) -> None:
         answer = await world.call(row, headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHENTICATED"), kind
     other = await world.call(row, _bearer(world.mallory.token))
-    assert other.status_code == row.mallory, other.text
-    if row.mallory == 404:
-        ids = {name: str(new_id()) if name.endswith("_id") else "1" for name in world.ids}
-        unknown = await World(world.alice, world.bob, world.mallory, world.client, ids).call(
-            row, _bearer(world.mallory.token)
-        )
-        gone = {world.ids[name]: ids[name] for name in ("agent_id", "execution_id")}
-        looks = other.text
-        for mine, theirs in gone.items():
-            looks = looks.replace(mine, theirs)
-        assert (unknown.status_code, unknown.text) == (404, looks)
-    for name, headers, expected in (
-        ("bare key", {"X-API-Key": await _key(world.alice)}, row.bare_key),
-        ("bare key as bearer", _bearer(await _key(world.alice)), row.bare_key),
+    assert other.status_code == row.other, other.text
+    if row.other == 404:
+        await _looks_unknown(world, row, other)
+    for name, headers in (
+        ("bare key", {"X-API-Key": await _key(world.alice)}),
+        ("bare key as bearer", _bearer(await _key(world.alice))),
     ):
         answer = await world.call(row, headers)
-        assert answer.status_code == expected, (name, answer.text)
-    if row.alice is not None or row.bob != 200:
-        answer = await world.call(row, _bearer(world.bob.token))
-        assert answer.status_code == row.bob, answer.text
+        assert answer.status_code == row.bare_key, (name, answer.text)
+    people = world.people
+    callers = (
+        (people.bob, row.viewer),
+        (people.erin, row.editor),
+        (people.carol, row.admin),
+        (people.alice, row.owner),
+    )
+    for person, expected in callers:
+        if expected is not None and expected >= 400:
+            answer = await world.call(row, _bearer(person.token))
+            assert answer.status_code == expected, (person.actor.role, answer.text)
     assert await world.trace() == before
-    if row.alice is not None:
-        assert (await world.call(row, _bearer(world.alice.token))).status_code == row.alice
+    for person, expected in callers:
+        if expected is not None and expected < 400 and not row.endless:
+            # What one of them changed must not be in the next one's way.
+            mine = world if row.method == "GET" else replace(world, ids=await _things(people))
+            answer = await mine.call(row, _bearer(person.token))
+            assert answer.status_code == expected, (person.actor.role, answer.text)
+
+
+async def _looks_unknown(world: World, row: Row, other: httpx.Response) -> None:
+    """Another organization's thing is answered byte for byte as one that never was."""
+    ids = {name: str(new_id()) if name.endswith("_id") else value for name, value in world.ids.items()}
+    unknown = await replace(world, ids=ids).call(row, _bearer(world.mallory.token))
+    looks = other.text
+    for name in ids:
+        if name.endswith("_id"):
+            looks = looks.replace(world.ids[name], ids[name])
+    assert (unknown.status_code, unknown.text) == (404, looks)
 
 
 @pytest.mark.parametrize(("call", "expected"), OPEN.items())
@@ -272,7 +305,7 @@ async def test_a_key_never_decides_and_never_outgrows_its_maker(world: World) ->
         run + "/approve", json={"decision": "approved"}, headers={"X-API-Key": full}
     )
     assert (decided.status_code, decided.json()["error"]["code"]) == (403, "FORBIDDEN")
-    bobs = await _key(world.bob, "agents:read", "agents:write", "executions:write")
+    bobs = await _key(world.people.bob, "agents:read", "agents:write", "executions:write")
     made = await world.client.post(B + "/agents", json={"name": "x"}, headers={"X-API-Key": bobs})
     assert made.status_code == 403
     assert (await world.client.get(B + "/agents", headers={"X-API-Key": bobs})).status_code == 200

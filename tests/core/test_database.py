@@ -63,7 +63,7 @@ async def test_cut_connections_are_replaced_unnoticed(alice: Person, settings: S
     with owner_connection(settings) as owner:
         owner.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
     async with one.transaction(alice.actor) as tx:
-        assert (await tx.execute(text("SELECT count(*) FROM org_memberships"))).scalar_one() == 2
+        assert (await tx.execute(text("SELECT count(*) FROM org_memberships"))).scalar_one() == 4
     await one.close()
 
 
