@@ -9,6 +9,8 @@ from limits import RateLimitItem, parse
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agentflow_app.core.master_keys import parse_master_keys
+
 MIN_SECRET_LENGTH = 32
 OFF = "off"
 
@@ -55,6 +57,10 @@ class Settings(BaseSettings):
     redis_url: str = Field(default="", validation_alias=_plain("REDIS_URL"))
     database_pool_size: int = Field(default=10, ge=1, le=200)
     secret_key: SecretStr = SecretStr("")
+    master_keys: SecretStr = SecretStr("")
+    """`id:base64,…`: what seals the vault. The first seals, the others only open what they once sealed."""
+    kms_key_id: str = ""
+    """A key of AWS KMS that seals the vault instead."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
@@ -114,6 +120,14 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"AGENTFLOW_SECRET_KEY is missing or weak: set at least {MIN_SECRET_LENGTH} random characters"
                 " (for example from: openssl rand -hex 32)"
+            )
+        if (
+            not (parse_master_keys(self.master_keys.get_secret_value()) or self.kms_key_id)
+            and self.production
+        ):
+            raise ValueError(
+                "No master key seals the vault: set AGENTFLOW_MASTER_KEYS (for example"
+                " first:$(openssl rand -base64 32)) or AGENTFLOW_KMS_KEY_ID"
             )
         return self
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, DateTime, text
+from sqlalchemy import Column, DateTime, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -25,6 +25,14 @@ def json_field(*, nullable: bool = False, default: Callable[[], Any] = dict) -> 
     return Field(
         default_factory=default, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb"))
     )
+
+
+def sealed(*, nullable: bool = False) -> Any:
+    """Bytes of `crypto.seal(…, crypto.cell(table, column, row.id))`; rotation finds the column by its info."""
+    info = {"sealed": True}
+    if nullable:
+        return Field(default=None, sa_column=Column(LargeBinary, nullable=True, info=info))
+    return Field(sa_column=Column(LargeBinary, nullable=False, info=info))
 
 
 def tenant() -> Any:
@@ -51,6 +59,7 @@ __all__ = [
     "metadata",
     "moment",
     "primary_key",
+    "sealed",
     "tenant",
     "timestamp",
 ]
