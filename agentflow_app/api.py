@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentflow_app.accounts import api_key_endpoints as api_keys
 from agentflow_app.accounts import endpoints as accounts
 from agentflow_app.agents import endpoints as agents
 from agentflow_app.core import health
@@ -27,6 +28,7 @@ from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.version import VERSION
 from agentflow_app.executions import endpoints as executions
 from agentflow_app.executions import sockets
+from agentflow_app.organizations import endpoints as organizations
 from agentflow_app.schemas import endpoints as schemas
 from agentflow_app.triggers import endpoints as triggers
 
@@ -215,6 +217,9 @@ def create_api(config: Settings | None = None) -> FastAPI:
         accounts.router,
         accounts.sessions,
         accounts.own,
+        api_keys.router,
+        api_keys.secret,
+        organizations.router,
         agents.router,
         executions.router,
         executions.live,

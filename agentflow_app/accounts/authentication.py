@@ -1,19 +1,23 @@
 """Who sends a request, told from its headers alone, before its body is read."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlmodel import col
 
 from agentflow_app.accounts.models import PUBLIC_USER, ApiKey, User
 from agentflow_app.accounts.sessions import actor_of
+from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import digest, read_access_token
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import Unauthenticated
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.organizations.models import Membership, Organization
 
 KEY_PREFIX = "af_"
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 def credential(headers: Mapping[str, str]) -> str | None:
@@ -49,7 +53,7 @@ async def _by_token(token: str) -> Actor | None:
                 .where(
                     col(Membership.user_id) == claims.user_id,
                     col(Membership.org_id) == claims.org_id,
-                    col(User.is_active),
+                    *may_act(),
                 )
             )
         ).one_or_none()
@@ -57,6 +61,7 @@ async def _by_token(token: str) -> Actor | None:
 
 
 async def _by_key(secret: str) -> Actor | None:
+    hashed = digest(secret)
     async with database().system() as tx:
         row = (
             await tx.execute(
@@ -70,17 +75,21 @@ async def _by_key(secret: str) -> Actor | None:
                     & (col(Membership.org_id) == col(ApiKey.org_id)),
                 )
                 .where(
-                    col(ApiKey.key_hash) == digest(secret),
+                    or_(
+                        col(ApiKey.key_hash) == hashed,
+                        and_(col(ApiKey.previous_hash) == hashed, col(ApiKey.previous_until) > func.now()),
+                    ),
                     col(ApiKey.is_active),
                     or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > func.now()),
-                    col(User.is_active),
+                    *may_act(),
                 )
             )
         ).one_or_none()
         if row is None:
             return None
         key, user, org, role = row
-        await tx.execute(update(ApiKey).where(col(ApiKey.id) == key.id).values(last_used_at=func.now()))
+        if key.last_used_at is None or utcnow() - key.last_used_at > USE_NOTED_EVERY:
+            await tx.execute(update(ApiKey).where(col(ApiKey.id) == key.id).values(last_used_at=func.now()))
     person = actor_of(user, org, role)
     return Actor(
         user_id=person.user_id,

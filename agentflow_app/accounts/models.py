@@ -21,6 +21,7 @@ class User(SQLModel, table=True):
     auth_provider: str = Field(default="email", max_length=50)
     auth_provider_id: str | None = Field(default=None, max_length=255)
     is_active: bool = True
+    is_operator: bool = False
     created_at: datetime = created()
 
 
@@ -60,7 +61,10 @@ class PageSession(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """A key that acts for its maker within one organization; only its SHA-256 is kept."""
+    """A key that acts for its maker within one organization; only its SHA-256 is kept.
+
+    After a rotation the secret before it is good until `previous_until`.
+    """
 
     __tablename__ = "api_keys"
 
@@ -70,6 +74,8 @@ class ApiKey(SQLModel, table=True):
     name: str = Field(max_length=255)
     key_hash: str = Field(max_length=64, unique=True)
     key_prefix: str = Field(max_length=16)
+    previous_hash: str | None = Field(default=None, max_length=64, unique=True)
+    previous_until: datetime | None = moment()
     scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     last_used_at: datetime | None = moment()
     expires_at: datetime | None = moment()

@@ -23,8 +23,10 @@ AfterCommit = Callable[[Response], Awaitable[Response]]
 class TenantRoute(APIRoute):
     """A route for an authenticated actor, in one transaction bound to the actor's organization."""
 
+    keeps_answers = True
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
+        handler, keeps_answers = super().get_route_handler(), self.keeps_answers
 
         async def edge(request: Request) -> Response:
             actor = await authenticate(credential(request.headers))
@@ -33,11 +35,18 @@ class TenantRoute(APIRoute):
             await request.body()  # before the transaction: a slow sender must not hold a connection
             async with database().transaction(actor) as tx:
                 request.state.tx = tx
-                response = await _answer_once(request, actor, tx, handler)
+                answer = _answer_once(request, actor, tx, handler) if keeps_answers else handler(request)
+                response = await answer
             finish: AfterCommit | None = getattr(request.state, "after_commit", None)
             return await finish(response) if finish else response
 
         return edge
+
+
+class SecretRoute(TenantRoute):
+    """One whose answer holds a secret: it is not kept, and a repeated call is another call."""
+
+    keeps_answers = False
 
 
 class SignInRoute(APIRoute):

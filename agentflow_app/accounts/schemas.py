@@ -1,9 +1,10 @@
 """What the account calls take and give."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from agentflow_app.core.schemas import Email, Input, Name, Output
 from agentflow_app.core.tenancy import Permission, Role
@@ -60,3 +61,47 @@ class SignedIn(Output):
     user: UserOut
     org: OrgOut
     role: Role
+
+
+class UserRef(Output):
+    id: UUID
+    name: str
+
+
+ApiKeyStatus = Literal["active", "expired", "inactive"]
+
+
+class ApiKeyCreate(Input):
+    """`scopes` are permissions; without `expires_at` the key is good until it is revoked."""
+
+    name: Name
+    scopes: list[Permission] = Field(min_length=1, max_length=100)
+    expires_at: AwareDatetime | None = None
+
+
+class ApiKeyRotate(Input):
+    """For `grace_seconds` the secret of before is good too, so that nothing stops while it is replaced."""
+
+    grace_seconds: int = Field(default=0, ge=0, le=86_400)
+
+
+class ApiKeyOut(Output):
+    """`inactive`: whoever made it is no longer an active member."""
+
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[str]
+    status: ApiKeyStatus
+    created_by: UserRef | None
+    is_own: bool
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    previous_until: datetime | None
+
+
+class ApiKeySecret(ApiKeyOut):
+    """`key` is the secret itself, in this answer and never again."""
+
+    key: str

@@ -20,11 +20,12 @@ from agentflow_app.accounts.sessions import (
     open_page_session,
     open_refresh,
 )
+from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import ACCESS_SECONDS, issue_access_token
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Conflict, Unauthenticated
-from agentflow_app.core.ids import new_id, new_slug
 from agentflow_app.core.tenancy import Actor
+from agentflow_app.organizations.founding import found
 from agentflow_app.organizations.models import Membership, Organization
 
 Kind = Literal["token", "page"]
@@ -82,31 +83,33 @@ async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
     hashed = await hash_password(data.password)
     async with database().system() as tx:
         user = User(email=data.email, name=data.name, password_hash=hashed)
-        org_id = new_id()
-        org = Organization(
-            id=org_id, name=data.org_name, slug=new_slug(data.org_name, suffix=org_id.hex[-6:])
-        )
-        tx.add_all([user, org])
+        tx.add(user)
         try:
             await tx.flush()
         except IntegrityError as error:
             raise EmailTaken from error
-        tx.add(Membership(user_id=user.id, org_id=org.id, role="owner"))
+        org = await found(tx, data.org_name, user.id)
         return await _open(tx, user, org, "owner", kind)
 
 
-async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str] | None:
-    """The organization that the user joined first, and the role there."""
+async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str]:
+    """The organization that the user joined first, and the role there.
+
+    Whoever was removed from the last one gets a new one: an account always leads somewhere.
+    """
     row = (
         await tx.execute(
             select(Organization, col(Membership.role))
             .join(Membership, col(Membership.org_id) == col(Organization.id))
-            .where(col(Membership.user_id) == user.id)
+            .join(User, col(User.id) == col(Membership.user_id))
+            .where(col(Membership.user_id) == user.id, *may_act())
             .order_by(col(Membership.created_at), col(Membership.id))
             .limit(1)
         )
     ).one_or_none()
-    return (row[0], row[1]) if row else None
+    return (
+        (row[0], row[1]) if row else (await found(tx, f"{user.name}'s organization"[:255], user.id), "owner")
+    )
 
 
 async def log_in(data: LogIn, kind: Kind = "token") -> Login:
@@ -119,10 +122,7 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
     if not await verify_password(usable, data.password) or user is None:
         raise WrongCredentials
     async with database().system() as tx:
-        home = await _home_of(tx, user)
-        if home is None:
-            raise WrongCredentials
-        return await _open(tx, user, home[0], home[1], kind)
+        return await _open(tx, user, *await _home_of(tx, user), kind)
 
 
 async def refresh(secret: str | None) -> Login:
@@ -141,7 +141,7 @@ async def refresh(secret: str | None) -> Login:
                     .where(
                         col(Membership.user_id) == who.user_id,
                         col(Membership.org_id) == who.org_id,
-                        col(User.is_active),
+                        *may_act(),
                     )
                 )
             ).one_or_none()

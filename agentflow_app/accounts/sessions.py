@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
 from agentflow_app.accounts.models import PageSession, RefreshToken, User
+from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import digest, new_secret
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
@@ -137,7 +138,7 @@ async def actor_for_session(secret: str | None) -> Actor | None:
                 .where(
                     col(PageSession.token_hash) == digest(secret),
                     col(PageSession.expires_at) > func.now(),
-                    col(User.is_active),
+                    *may_act(),
                 )
             )
         ).one_or_none()

@@ -80,6 +80,11 @@ PERSON_ONLY: frozenset[Permission] = frozenset(
 """What decides over people and keys is never done by a key, whatever its scopes say."""
 
 
+def grantable(role: Role) -> frozenset[Permission]:
+    """What somebody of this role can give to a key."""
+    return ROLE_PERMISSIONS[role] - PERSON_ONLY
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A person, a key made by one, or a trigger without either, within one organization.

@@ -34,6 +34,7 @@ from tests.actors import GREETING, REVIEW, People, Person, published, running
 B = "/api/v1"
 AGENT = B + "/agents/{agent_id}"
 RUN = B + "/executions/{execution_id}"
+KEYS = B + "/org/api-keys"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ class Row:
 
 TABLE = (
     Row("GET", B + "/auth/me", 200, 200, 200, 200, 200, 200),
+    Row("GET", B + "/org", 200, 200, 200, 200, 200, 403),
+    Row("PUT", B + "/org", 200, 200, 403, 403, 200, 403, {"name": "Renamed"}),
+    Row("GET", B + "/orgs", 200, 200, 200, 200, 200, 403),
+    Row("POST", B + "/orgs", 201, 201, 201, 201, 201, 403, {"name": "Another"}),
+    Row("GET", KEYS, 200, 200, 403, 403, 200, 403),
+    Row("POST", KEYS, 201, 201, 403, 403, 201, 403, {"name": "Key", "scopes": ["agents:read"]}),
+    Row("POST", KEYS + "/{key_id}/rotate", 200, 403, 403, 403, 404, 403, {}),
+    Row("DELETE", KEYS + "/{key_id}", 204, 204, 403, 403, 404, 403),
     Row("GET", B + "/agents", 200, 200, 200, 200, 200, 403),
     Row("POST", B + "/agents", 201, 201, 201, 403, 201, 403, {"name": "New"}),
     Row("GET", AGENT, 200, 200, 200, 200, 404, 403),
@@ -124,7 +133,7 @@ class World:
     async def trace(self) -> list[Any]:
         """All that a refused call could have changed."""
         agent, run = self.ids["agent_id"], self.ids["execution_id"]
-        paths = ["/agents", "/executions", "/approvals"]
+        paths = ["/agents", "/executions", "/approvals", "/org", "/org/api-keys?search=Listed"]
         mine = [f"/agents/{agent}", f"/agents/{agent}/draft", f"/agents/{agent}/versions"]
         mine += [f"/executions/{run}", f"/executions/{run}/steps"]
         answers = [await self.alice.client.get(path) for path in [*paths, *mine]]
@@ -143,7 +152,15 @@ async def _things(people: People) -> dict[str, str]:
         async for event in follow(alice.actor, run):
             if event["type"] == "execution.waiting":
                 break
-    return {"agent_id": agent_id, "execution_id": run, "number": "1", "other": "1", "token": "unknown"}
+    key = await alice.client.post("/org/api-keys", json={"name": "Listed", "scopes": ["agents:read"]})
+    return {
+        "agent_id": agent_id,
+        "execution_id": run,
+        "key_id": key.json()["id"],
+        "number": "1",
+        "other": "1",
+        "token": "unknown",
+    }
 
 
 @pytest.fixture

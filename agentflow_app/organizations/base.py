@@ -1,0 +1,35 @@
+"""What the organization use cases share."""
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from agentflow_app.core.database import Transaction
+from agentflow_app.core.errors import Forbidden
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.organizations.models import Organization
+
+
+class PeopleOnly(Forbidden):
+    code = "PERSON_NEEDED"
+
+    def __init__(self) -> None:
+        super().__init__("This needs a person: log in, an API key cannot do it")
+
+
+class OrganizationUseCases:
+    """Bound to one transaction and one actor."""
+
+    def __init__(self, tx: Transaction, actor: Actor) -> None:
+        self.tx = tx
+        self.actor = actor
+
+    async def organization(self, *, lock: bool = False) -> Organization:
+        """The actor's. Locked, changes of who its owners are come one after the other."""
+        query = select(Organization).where(col(Organization.id) == self.actor.org_id)
+        if lock:
+            query = query.with_for_update(key_share=True)
+        return (await self.tx.execute(query)).scalar_one()
+
+    def require_person(self) -> None:
+        if not self.actor.is_person:
+            raise PeopleOnly
