@@ -31,6 +31,7 @@ from agentflow_app.executions import sockets
 from agentflow_app.organizations import endpoints as organizations
 from agentflow_app.schemas import endpoints as schemas
 from agentflow_app.triggers import endpoints as triggers
+from agentflow_app.vault import endpoints as vault
 
 logger = logging.getLogger(__name__)
 BASE = "/api/v1"
@@ -226,6 +227,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         sockets.router,
         schemas.router,
         triggers.router,
+        vault.router,
     ):
         api.include_router(router)
     app.include_router(api)

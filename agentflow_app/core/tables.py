@@ -28,7 +28,7 @@ def json_field(*, nullable: bool = False, default: Callable[[], Any] = dict) -> 
 
 
 def sealed(*, nullable: bool = False) -> Any:
-    """Bytes of `crypto.seal(…, crypto.cell(table, column, row.id))`; rotation finds the column by its info."""
+    """Bytes of `seal(…, cell(table, column, row.id))`; rotation finds the column by its `info`."""
     info = {"sealed": True}
     if nullable:
         return Field(default=None, sa_column=Column(LargeBinary, nullable=True, info=info))

@@ -61,6 +61,7 @@ class Row:
         return self.owner is None
 
 
+BEARER = {"name": "{fresh}", "type": "bearer", "value": "a token", "allowed_hosts": ["api.example.com"]}
 TABLE = (
     Row("GET", B + "/auth/me", 200, 200, 200, 200, 200, 200),
     Row("GET", B + "/org", 200, 200, 200, 200, 200, 403),
@@ -95,6 +96,21 @@ TABLE = (
     Row("POST", RUN + "/cancel", 202, 202, 202, 403, 404, 403),
     Row("POST", RUN + "/approve", 200, 200, 200, 403, 404, 403, {"decision": "rejected"}),
     Row("GET", B + "/approvals", 200, 200, 200, 200, 200, 403),
+    Row("GET", B + "/org/secrets", 200, 200, 200, 403, 200, 403),
+    Row("POST", B + "/org/secrets", 201, 201, 403, 403, 201, 403, {"name": "S{fresh}", "value": "a secret"}),
+    Row("GET", B + "/org/secrets/{secret_id}", 200, 200, 200, 403, 404, 403),
+    Row("PUT", B + "/org/secrets/{secret_id}", 200, 200, 403, 403, 404, 403, {"value": "another"}),
+    Row("DELETE", B + "/org/secrets/{secret_id}", 204, 204, 403, 403, 404, 403),
+    Row("GET", B + "/org/variables", 200, 200, 200, 200, 200, 403),
+    Row("POST", B + "/org/variables", 201, 201, 201, 403, 201, 403, {"name": "v{fresh}", "value": 1}),
+    Row("GET", B + "/org/variables/{variable_id}", 200, 200, 200, 200, 404, 403),
+    Row("PUT", B + "/org/variables/{variable_id}", 200, 200, 200, 403, 404, 403, {"value": 2}),
+    Row("DELETE", B + "/org/variables/{variable_id}", 204, 204, 204, 403, 404, 403),
+    Row("GET", B + "/org/credentials", 200, 200, 200, 403, 200, 403),
+    Row("POST", B + "/org/credentials", 201, 201, 403, 403, 201, 403, BEARER),
+    Row("GET", B + "/org/credentials/{credential_id}", 200, 200, 200, 403, 404, 403),
+    Row("PUT", B + "/org/credentials/{credential_id}", 200, 200, 403, 403, 404, 403, {"description": "x"}),
+    Row("DELETE", B + "/org/credentials/{credential_id}", 204, 204, 403, 403, 404, 403),
 )
 OPEN = {
     "POST " + B + "/auth/signup": 422,
@@ -128,18 +144,24 @@ class World:
 
     async def call(self, row: Row, headers: dict[str, str]) -> httpx.Response:
         path = row.path.format(**self.ids) + row.query
-        return await self.client.request(row.method, path, json=row.body, headers=headers)
+        return await self.client.request(row.method, path, json=_fresh(row.body), headers=headers)
 
     async def trace(self) -> list[Any]:
         """All that a refused call could have changed."""
         agent, run = self.ids["agent_id"], self.ids["execution_id"]
         paths = ["/agents", "/executions", "/approvals", "/org", "/org/api-keys?search=Listed"]
+        paths += ["/org/secrets", "/org/variables", "/org/credentials"]
         mine = [f"/agents/{agent}", f"/agents/{agent}/draft", f"/agents/{agent}/versions"]
         mine += [f"/executions/{run}", f"/executions/{run}/steps"]
         answers = [await self.alice.client.get(path) for path in [*paths, *mine]]
         async with database().transaction(self.alice.actor) as tx:
             audited = (await tx.execute(select(func.count()).select_from(AuditLog))).scalar_one()
         return [audited, *(answer.json() for answer in answers)]
+
+
+def _fresh(body: Any) -> Any:
+    """The body with a name that nothing has yet where it says `{fresh}`."""
+    return json.loads(json.dumps(body).replace("{fresh}", new_id().hex.upper()))
 
 
 async def _things(people: People) -> dict[str, str]:
@@ -153,7 +175,7 @@ async def _things(people: People) -> dict[str, str]:
             if event["type"] == "execution.waiting":
                 break
     key = await alice.client.post("/org/api-keys", json={"name": "Listed", "scopes": ["agents:read"]})
-    return {
+    found = {
         "agent_id": agent_id,
         "execution_id": run,
         "key_id": key.json()["id"],
@@ -161,6 +183,14 @@ async def _things(people: People) -> dict[str, str]:
         "other": "1",
         "token": "unknown",
     }
+    for thing, body in (
+        ("secret", {"name": "S{fresh}", "value": "a secret"}),
+        ("variable", {"name": "v{fresh}", "value": 1}),
+        ("credential", BEARER),
+    ):
+        made = await alice.client.post(f"/org/{thing}s", json=_fresh(body))
+        found[f"{thing}_id"] = made.json()["id"]
+    return found
 
 
 @pytest.fixture

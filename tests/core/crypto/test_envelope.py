@@ -1,6 +1,5 @@
 import base64
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,8 @@ def given_key() -> str:
 
 
 @pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator["Use"]:
-    yield Use(monkeypatch, tmp_path)
+def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Use":
+    return Use(monkeypatch, tmp_path)
 
 
 class Use:
