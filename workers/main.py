@@ -5,7 +5,9 @@ import importlib
 import logging
 import pkgutil
 import signal
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 import dramatiq
 
@@ -34,6 +36,20 @@ class WorkerProcess:
         """Thread-safe: something may be due."""
         if self._loop and self._runtime:
             self._loop.call_soon_threadsafe(self._runtime.poke)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Thread-safe: lets the event loop do it. What fails is logged; who asked for it sends it again."""
+        if self._loop is None:
+            work.close()
+            return
+        asyncio.run_coroutine_threadsafe(self._do(work), self._loop)
+
+    @staticmethod
+    async def _do(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            logger.exception("A job failed")
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; then the leases are handed back."""

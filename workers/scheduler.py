@@ -14,6 +14,7 @@ from agentflow_app.core.housekeeping import sweep
 from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
+from agentflow_app.mail import service as mail
 
 logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 600.0
@@ -21,14 +22,17 @@ BATCH = 100
 
 
 async def reconcile() -> None:
-    """Sends the wake-ups of due executions again, for those whose message was lost."""
+    """Sends the wake-ups of due executions and letters again, for those whose message was lost."""
     for execution_id in await claims.due(BATCH):
         await jobs.send(RUN_JOB, str(execution_id))
+    for mail_id in await mail.due(BATCH):
+        await jobs.send(mail.DELIVER_JOB, str(mail_id))
 
 
 async def housekeep() -> None:
     await sweep()
     await sweep_sessions()
+    await mail.sweep_mail()
 
 
 async def _every(seconds: float, task: Callable[[], Awaitable[None]]) -> None:

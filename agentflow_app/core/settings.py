@@ -4,6 +4,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from limits import RateLimitItem, parse
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -61,6 +62,10 @@ class Settings(BaseSettings):
     """`id:base64,…`: what seals the vault. The first seals, the others only open what they once sealed."""
     kms_key_id: str = ""
     """A key of AWS KMS that seals the vault instead."""
+
+    smtp_url: SecretStr = SecretStr("")
+    """`smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it no letters are sent."""
+    mail_from: str = ""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
@@ -131,6 +136,15 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _whole_mail_server(self) -> "Settings":
+        url = urlsplit(self.smtp_url.get_secret_value())
+        if url.geturl() and (url.scheme not in ("smtp", "smtps") or not url.hostname):
+            raise ValueError("AGENTFLOW_SMTP_URL is no mail server: write smtp://user:password@host:587")
+        if url.geturl() and "@" not in self.mail_from:
+            raise ValueError("AGENTFLOW_MAIL_FROM is missing: set the address that letters come from")
+        return self
+
     @property
     def production(self) -> bool:
         return self.env == "production"
@@ -138,6 +152,11 @@ class Settings(BaseSettings):
     @property
     def operator_keys_shared(self) -> bool:
         return not self.production if self.share_operator_keys is None else self.share_operator_keys
+
+    @property
+    def base_url(self) -> str:
+        """Where links in letters lead; never what a request says about itself."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
 
     @property
     def origins(self) -> list[str]:
