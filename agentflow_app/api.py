@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentflow_app import documentation
 from agentflow_app.accounts import api_key_endpoints as api_keys
 from agentflow_app.accounts import endpoints as accounts
 from agentflow_app.agents import endpoints as agents
@@ -209,7 +210,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         title="AgentFlow",
         version=VERSION,
         openapi_url=f"{BASE}/openapi.json",
-        docs_url=f"{BASE}/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -228,6 +229,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         schemas.router,
         triggers.router,
         vault.router,
+        documentation.router,
     ):
         api.include_router(router)
     app.include_router(api)

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import uvloop
 from granian.constants import Interfaces
@@ -17,8 +16,10 @@ from starlette.responses import HTMLResponse
 
 from agentflow_app.accounts.sessions import session_cookie
 from agentflow_app.core.frontend import sources
+from agentflow_app.core.origin import is_foreign
 from agentflow_app.core.settings import Settings
 from agentflow_app.core.startup import StartupError
+from agentflow_app.headers import SecurityHeaders
 
 Message = MutableMapping[str, Any]
 _IMMUTABLE = b"public, max-age=31536000, immutable"
@@ -44,9 +45,12 @@ def serve(config: Settings) -> None:
     os.chdir(sources.PROJECT)
     # By name: workers import this package too, and must not load Reflex with it.
     root = importlib.import_module("agentflow_app.agentflow_app").app
-    sign_up = (build / "build" / "client" / "signup" / "index.html").read_text("utf-8")
-    application = CachedAssets(FrontDoor(root(), sign_up))
-    root.sio.eio.cors_allowed_origins = OriginCheck(config.origins)
+    pages = build / "build" / "client"
+    door = FrontDoor(root(), (pages / "signup" / "index.html").read_text("utf-8"))
+    application = SecurityHeaders(CachedAssets(door), config, pages, door.page)
+    root.sio.eio.cors_allowed_origins = lambda page, environ: (
+        not is_foreign(page, environ.get("HTTP_HOST", ""))
+    )
     uvloop.run(_run(application, config))
 
 
@@ -66,18 +70,6 @@ async def _run(application: Any, config: Settings) -> None:
     await server.serve()
 
 
-class OriginCheck:
-    """Which pages may open a socket: this host's, under whatever name it was reached, and those listed."""
-
-    def __init__(self, origins: list[str]) -> None:
-        self._origins = frozenset(origins)
-
-    def __call__(self, origin: str | None, environ: dict[str, str]) -> bool:
-        if origin is None:
-            return True
-        return origin in self._origins or urlsplit(origin).netloc == environ.get("HTTP_HOST")
-
-
 class FrontDoor:
     """Shows `/` to members; everyone else gets the sign-up page there, without a round trip.
 
@@ -90,9 +82,8 @@ location.replace(localStorage.getItem("agentflow.known") ? "/login/" : "/signup/
 
     def __init__(self, application: Any, sign_up: str) -> None:
         self._application = application
-        self._page = HTMLResponse(
-            sign_up.replace("<head>", f"<head>{self._SCRIPT}", 1), headers={"Cache-Control": "no-store"}
-        )
+        self.page = sign_up.replace("<head>", f"<head>{self._SCRIPT}", 1)
+        self._answer = HTMLResponse(self.page, headers={"Cache-Control": "no-store"})
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         stranger = (
@@ -101,7 +92,7 @@ location.replace(localStorage.getItem("agentflow.known") ? "/login/" : "/signup/
             and scope["method"] in ("GET", "HEAD")
             and session_cookie(Headers(scope=scope).get("cookie", "")) is None
         )
-        await (self._page if stranger else self._application)(scope, receive, send)
+        await (self._answer if stranger else self._application)(scope, receive, send)
 
 
 class CachedAssets:

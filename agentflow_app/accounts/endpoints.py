@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from agentflow_app.accounts import service
-from agentflow_app.accounts.routes import CurrentActor, CurrentTransaction, SignInRoute, TenantRoute
+from agentflow_app.accounts.routes import (
+    CookieRoute,
+    CurrentActor,
+    CurrentTransaction,
+    SignInRoute,
+    TenantRoute,
+)
 from agentflow_app.accounts.schemas import LogIn, Me, SignedIn, SignUp
 from agentflow_app.accounts.sessions import (
     PAGE_LIFETIME,
@@ -20,7 +26,7 @@ from agentflow_app.core.settings import settings
 from agentflow_app.organizations.welcome import welcome
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=SignInRoute)
-sessions = APIRouter(prefix="/auth", tags=["auth"])
+sessions = APIRouter(prefix="/auth", tags=["auth"], route_class=CookieRoute)
 own = APIRouter(prefix="/auth", tags=["auth"], route_class=TenantRoute)
 Session = Annotated[
     Literal["token", "page"],

@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 from agentflow_app.accounts.authentication import authenticate, credential
 from agentflow_app.core import idempotency
 from agentflow_app.core.database import Transaction, database
-from agentflow_app.core.origin import origin
+from agentflow_app.core.errors import Forbidden
+from agentflow_app.core.origin import is_foreign, origin
 from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.tenancy import Actor
@@ -49,6 +50,31 @@ class SecretRoute(TenantRoute):
     keeps_answers = False
 
 
+class ForeignPage(Forbidden):
+    """A page of another origin tried to use, or to set, somebody's login."""
+
+    code = "FOREIGN_ORIGIN"
+
+
+def ensure_own_page(request: Request) -> None:
+    """For routes that read or set a cookie. Raises ForeignPage."""
+    if is_foreign(request.headers.get("origin"), request.headers.get("host", "")):
+        raise ForeignPage("This may only be called from AgentFlow's own pages")
+
+
+class CookieRoute(APIRoute):
+    """A route that a cookie authenticates: only for our own pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            ensure_own_page(request)
+            return await handler(request)
+
+        return edge
+
+
 class SignInRoute(APIRoute):
     """A route for proving who one is: counted by address, and by the account that the body names."""
 
@@ -56,6 +82,7 @@ class SignInRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def edge(request: Request) -> Response:
+            ensure_own_page(request)
             limits = rate_limits()
             await limits.sign_in("address", origin.get().address or "")
             account = _named_account(await request.body())

@@ -4,6 +4,9 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from agentflow_app.core.settings import settings
 
 MAX_USER_AGENT = 300
 
@@ -32,6 +35,17 @@ def origin_of(peer: str | None, headers: Mapping[str, str], trusted: Sequence[st
     agent = headers.get("user-agent", "")[:MAX_USER_AGENT]
     printable = "".join(each for each in agent if each.isprintable())
     return Origin(str(current) if current else None, printable or None)
+
+
+def is_foreign(page: str | None, host: str) -> bool:
+    """Whether the page that sends this request is somebody else's. Programs send no Origin, browsers do.
+
+    `page` is the Origin header, `host` the Host header. Where the public address is known it is exactly that,
+    and otherwise whatever name this server was reached by.
+    """
+    if page is None or page in settings().origins:
+        return False
+    return settings().public_url is not None or urlsplit(page).netloc != host
 
 
 def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -10,9 +10,9 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from agentflow_app.accounts.authentication import authenticate, credential
 from agentflow_app.core.errors import AppError, Unauthenticated
 from agentflow_app.core.ids import parse_id
+from agentflow_app.core.origin import is_foreign
 from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import dumps
-from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.stream import follow, sequence_number
 
@@ -29,15 +29,6 @@ def _offered_token(socket: WebSocket) -> str | None:
     """The token of `Sec-WebSocket-Protocol: bearer, <token>`."""
     offered = [part.strip() for part in socket.headers.get("sec-websocket-protocol", "").split(",")]
     return offered[1] if len(offered) == 2 and offered[0] == _BEARER else None
-
-
-def _foreign(socket: WebSocket) -> bool:
-    """Browsers send an Origin; one that is neither ours nor allowed is refused."""
-    origin = socket.headers.get("origin")
-    if origin is None:
-        return False
-    own = f"{'https' if socket.url.scheme == 'wss' else 'http'}://{socket.headers.get('host', '')}"
-    return origin != own and origin not in settings().origins
 
 
 async def _actor(socket: WebSocket, token: str | None) -> Actor:
@@ -85,7 +76,7 @@ async def _serve(socket: WebSocket, actor: Actor, execution_id: UUID, after: int
 async def stream(socket: WebSocket, execution_id: str) -> None:
     token = _offered_token(socket) or credential(socket.headers)
     await socket.accept(subprotocol=_BEARER if _offered_token(socket) else None)
-    if _foreign(socket):
+    if is_foreign(socket.headers.get("origin"), socket.headers.get("host", "")):
         await socket.close(FORBIDDEN, "foreign origin")
         return
     try:

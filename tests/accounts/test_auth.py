@@ -292,3 +292,11 @@ async def test_cookies_are_secure_behind_a_proxy_that_ends_tls(
         cookie = (await anonymous.post(f"/auth/login{query}", json=login)).headers["set-cookie"]
         assert cookie.startswith(f"{name}=")
         assert "; Secure" in cookie
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/signup", "/auth/refresh", "/auth/logout"])
+async def test_another_origins_page_cannot_use_or_set_a_login(
+    anonymous: httpx.AsyncClient, path: str
+) -> None:
+    answer = await anonymous.post(path, json={}, headers={"Origin": "https://evil.example"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FOREIGN_ORIGIN")

@@ -1,27 +1,18 @@
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
 import httpx
-import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from agentflow_app.server import CachedAssets, OriginCheck
+from agentflow_app.core.settings import Settings
+from agentflow_app.headers import SecurityHeaders, inline_scripts
+from agentflow_app.server import CachedAssets
 from tests.support.processes import Installation
-
-
-@pytest.mark.parametrize(
-    ("origin", "host", "accepted"),
-    [
-        (None, "app.example", True),
-        ("https://app.example", "app.example", True),
-        ("http://192.168.1.5:3000", "192.168.1.5:3000", True),
-        ("https://listed.example", "app.example", True),
-        ("https://evil.example", "app.example", False),
-        ("https://app.example.evil", "app.example", False),
-        ("null", "app.example", False),
-    ],
-)
-def test_only_our_own_and_listed_pages_open_sockets(origin: str | None, host: str, accepted: bool) -> None:
-    assert OriginCheck(["https://listed.example"])(origin, {"HTTP_HOST": host}) is accepted
 
 
 async def _policy(path: str, **headers: str) -> str:
@@ -65,3 +56,53 @@ async def test_pages_and_packed_assets_are_served_from_the_one_port(stack: Insta
     assert "immutable" in file.headers["cache-control"]
     assert missing.status_code == 404
     assert missing.headers["cache-control"] == "no-cache"
+
+
+async def test_every_answer_tells_browsers_what_it_may_do(stack: Installation) -> None:
+    async with httpx.AsyncClient(base_url=stack.url, follow_redirects=True) as client:
+        answers = [await client.get(path) for path in ("/", "/login", "/agents/x", "/favicon.svg")]
+        kept = await client.get("/login/", headers={"If-None-Match": answers[1].headers["etag"]})
+        data = [await client.get(path) for path in ("/api/v1/agents", "/healthz", "/assets/none.js")]
+
+    for answer in (*answers, *data):
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"], answer.url
+        assert answer.headers.get_list("x-frame-options") == ["DENY"]
+        assert answer.headers.get_list("referrer-policy") == ["same-origin"]
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "strict-transport-security" not in answer.headers
+    assert kept.status_code == 304
+    for page in (*answers[:3], kept):
+        policy = page.headers["content-security-policy"]
+        scripts = policy.split("script-src ")[1].split(";")[0]
+        assert "'unsafe-inline'" not in scripts
+        assert "http" not in policy
+    assert data[0].headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_every_inline_script_of_a_page_is_named_by_its_hash() -> None:
+    page = '<script>one()</script><script src="a.js"></script><script type="module">two()</script>'
+    hashes = inline_scripts([page, page])
+    digest = base64.b64encode(hashlib.sha256(b"one()").digest()).decode()
+    assert len(hashes) == 2
+    assert f"'sha256-{digest}'" in hashes
+
+
+async def test_production_insists_on_tls(tmp_path: Path) -> None:
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse("")(scope, receive, send)
+
+    config = Settings(env="production", secret_key=SecretStr("0123456789abcdefghijklmnopqrstuv"))
+    transport = httpx.ASGITransport(SecurityHeaders(inner, config, tmp_path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert "max-age=63072000" in (await client.get("/")).headers["strict-transport-security"]
+
+
+async def test_the_documentation_needs_no_other_server(stack: Installation) -> None:
+    async with httpx.AsyncClient(base_url=stack.url + "/api/v1") as client:
+        page = await client.get("/docs")
+        files = [await client.get("/docs/" + name) for name in ("swagger-ui-bundle.js", "start.js")]
+        none = await client.get("/docs/secrets.txt")
+
+    assert "http" not in page.text.replace("http-equiv", "")
+    assert [file.status_code for file in files] == [200, 200]
+    assert none.status_code == 404
