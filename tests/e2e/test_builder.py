@@ -58,11 +58,10 @@ async def test_nodes_are_dropped_connected_and_deleted_by_hand(visit: Visit) -> 
     await expect(edges(page)).to_have_count(0)
     source = page.locator("[data-node=start] .react-flow__handle-right")
     target = page.locator("[data-node=set] .react-flow__handle-left")
+    await target.hover()  # waits until the canvas stands still
     await source.hover()
     await page.mouse.down()
-    box = await target.bounding_box()
-    assert box is not None
-    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=12)
+    await target.hover()
     await page.mouse.up()
     await expect(edges(page)).to_have_count(1)
     await saved(page)

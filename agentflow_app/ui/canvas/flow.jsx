@@ -159,7 +159,7 @@ function useRefit(pane, flow) {
   const refit = useCallback(
     (anew = false) => {
       if (anew) own.current = false;
-      if (!own.current) setTimeout(() => flow.fitView({ ...FIT, duration: anew ? 0 : 150 }), 60);
+      setTimeout(() => own.current || flow.fitView({ ...FIT, duration: anew ? 0 : 150 }), 60);
     },
     [flow],
   );
