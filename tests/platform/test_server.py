@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -91,7 +90,7 @@ async def test_production_insists_on_tls(tmp_path: Path) -> None:
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         await PlainTextResponse("")(scope, receive, send)
 
-    config = Settings(env="production", secret_key=SecretStr("0123456789abcdefghijklmnopqrstuv"))
+    config = Settings().model_copy(update={"env": "production"})
     transport = httpx.ASGITransport(SecurityHeaders(inner, config, tmp_path))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert "max-age=63072000" in (await client.get("/")).headers["strict-transport-security"]
