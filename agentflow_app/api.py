@@ -30,6 +30,7 @@ from agentflow_app.core.version import VERSION
 from agentflow_app.executions import endpoints as executions
 from agentflow_app.executions import sockets
 from agentflow_app.organizations import endpoints as organizations
+from agentflow_app.organizations import joining_endpoints as joining
 from agentflow_app.schemas import endpoints as schemas
 from agentflow_app.triggers import endpoints as triggers
 from agentflow_app.vault import endpoints as vault
@@ -221,7 +222,11 @@ def create_api(config: Settings | None = None) -> FastAPI:
         accounts.own,
         api_keys.router,
         api_keys.secret,
+        accounts.switching,
         organizations.router,
+        organizations.secret,
+        joining.router,
+        joining.entrance,
         agents.router,
         executions.router,
         executions.live,

@@ -9,10 +9,11 @@ from agentflow_app.accounts.routes import (
     CookieRoute,
     CurrentActor,
     CurrentTransaction,
+    SecretRoute,
     SignInRoute,
     TenantRoute,
 )
-from agentflow_app.accounts.schemas import LogIn, Me, SignedIn, SignUp
+from agentflow_app.accounts.schemas import LogIn, Me, SignedIn, SignUp, Switch
 from agentflow_app.accounts.sessions import (
     PAGE_LIFETIME,
     REFRESH_COOKIE,
@@ -28,6 +29,7 @@ from agentflow_app.organizations.welcome import welcome
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=SignInRoute)
 sessions = APIRouter(prefix="/auth", tags=["auth"], route_class=CookieRoute)
 own = APIRouter(prefix="/auth", tags=["auth"], route_class=TenantRoute)
+switching = APIRouter(prefix="/auth", tags=["auth"], route_class=SecretRoute)
 Session = Annotated[
     Literal["token", "page"],
     Query(description="`token` sets the refresh cookie of the API, `page` the session cookie of the web app"),
@@ -49,7 +51,8 @@ def _page_cookie(request: Request) -> str:
     return f"__Host-{SESSION_COOKIE}" if _secure(request) else SESSION_COOKIE
 
 
-def _set_cookie(request: Request, response: Response, login: service.Login) -> SignedIn:
+def set_cookie(request: Request, response: Response, login: service.Login) -> SignedIn:
+    """The body of a login, whose secret goes into the cookie of its kind."""
     secure = _secure(request)
     if login.kind == "page":
         response.set_cookie(
@@ -79,12 +82,12 @@ def _set_cookie(request: Request, response: Response, login: service.Login) -> S
 async def signup(data: SignUp, request: Request, response: Response, session: Session = "token") -> SignedIn:
     login = await service.sign_up(data, session)
     await welcome(login.actor)
-    return _set_cookie(request, response, login)
+    return set_cookie(request, response, login)
 
 
 @router.post("/login")
 async def login(data: LogIn, request: Request, response: Response, session: Session = "token") -> SignedIn:
-    return _set_cookie(request, response, await service.log_in(data, session))
+    return set_cookie(request, response, await service.log_in(data, session))
 
 
 @sessions.post("/refresh")
@@ -93,7 +96,7 @@ async def refresh(request: Request, response: Response) -> SignedIn:
     secret = request.cookies.get(name)
     # By session and not by address: a whole office behind one address renews its tokens.
     await rate_limits().sign_in("session", secret or origin.get().address or "")
-    return _set_cookie(request, response, await service.refresh(secret))
+    return set_cookie(request, response, await service.refresh(secret))
 
 
 @sessions.post("/logout", status_code=204)
@@ -108,3 +111,9 @@ async def logout(request: Request, response: Response) -> None:
 @own.get("/me")
 async def me(actor: CurrentActor, tx: CurrentTransaction) -> Me:
     return await service.me(tx, actor)
+
+
+@switching.post("/switch")
+async def switch(data: Switch, actor: CurrentActor, request: Request, response: Response) -> SignedIn:
+    name, _ = _refresh_cookie(request)
+    return set_cookie(request, response, await service.switch(actor, data.org_id, request.cookies.get(name)))

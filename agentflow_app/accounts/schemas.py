@@ -63,6 +63,10 @@ class SignedIn(Output):
     role: Role
 
 
+class Switch(Input):
+    org_id: UUID
+
+
 class UserRef(Output):
     id: UUID
     name: str

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
@@ -23,7 +24,7 @@ from agentflow_app.accounts.sessions import (
 from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import ACCESS_SECONDS, issue_access_token
 from agentflow_app.core.database import Transaction, database
-from agentflow_app.core.errors import Conflict, Unauthenticated
+from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.organizations.founding import found
 from agentflow_app.organizations.models import Membership, Organization
@@ -48,6 +49,15 @@ class WrongCredentials(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("The e-mail address or the password is wrong")
+
+
+class NoSuchOrganization(NotFound):
+    """The same for an unknown one as for one that the person does not belong to."""
+
+    code = "ORGANIZATION_NOT_FOUND"
+
+    def __init__(self, org_id: UUID) -> None:
+        super().__init__(f"You belong to no organization {org_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +92,7 @@ async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
     """Makes the user, the organization and the owner's membership, and logs in. Raises EmailTaken."""
     hashed = await hash_password(data.password)
     async with database().system() as tx:
-        user = User(email=data.email, name=data.name, password_hash=hashed)
-        tx.add(user)
-        try:
-            await tx.flush()
-        except IntegrityError as error:
-            raise EmailTaken from error
+        user = await _add_user(tx, data.email, data.name, hashed)
         org = await found(tx, data.org_name, user.id)
         return await _open(tx, user, org, "owner", kind)
 
@@ -125,6 +130,57 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
         return await _open(tx, user, *await _home_of(tx, user), kind)
 
 
+async def has_account(email: str) -> bool:
+    async with database().system() as tx:
+        found = await tx.execute(select(col(User.id)).where(col(User.email) == email))
+    return found.scalar_one_or_none() is not None
+
+
+async def make_account(email: str, name: str, password: str) -> UUID:
+    """A person without an organization yet. Raises EmailTaken."""
+    hashed = await hash_password(password)
+    async with database().system() as tx:
+        return (await _add_user(tx, email, name, hashed)).id
+
+
+async def _add_user(tx: Transaction, email: str, name: str, hashed: str) -> User:
+    user = User(email=email, name=name, password_hash=hashed)
+    tx.add(user)
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        raise EmailTaken from error
+    return user
+
+
+async def open_login(user_id: UUID, org_id: UUID, kind: Kind = "token") -> Login:
+    """For somebody who has proved who they are. Raises NoSuchOrganization where they may not act there."""
+    async with database().system() as tx:
+        row = (await tx.execute(_standing(user_id, org_id))).one_or_none()
+        if row is None:
+            raise NoSuchOrganization(org_id)
+        return await _open(tx, *row, kind)
+
+
+async def switch(actor: Actor, org_id: UUID, used: str | None) -> Login:
+    """Tokens for another of the person's organizations; `used`, the refresh token held so far, ends."""
+    if not actor.is_person or actor.user_id is None:
+        raise Forbidden("Only a person changes between organizations; a key belongs to one")
+    login = await open_login(actor.user_id, org_id)
+    await log_out(used, None)
+    return login
+
+
+def _standing(user_id: UUID, org_id: UUID) -> Select[User, Organization, str]:
+    return (
+        select(User, Organization, col(Membership.role))
+        .select_from(Membership)
+        .join(User, col(User.id) == col(Membership.user_id))
+        .join(Organization, col(Organization.id) == col(Membership.org_id))
+        .where(col(Membership.user_id) == user_id, col(Membership.org_id) == org_id, *may_act())
+    )
+
+
 async def refresh(secret: str | None) -> Login:
     """A new access token, and the next refresh token of its family. Raises SessionExpired."""
     async with database().system() as tx:
@@ -132,19 +188,7 @@ async def refresh(secret: str | None) -> Login:
         row = None
         if found:
             who, _ = found
-            row = (
-                await tx.execute(
-                    select(User, Organization, col(Membership.role))
-                    .select_from(Membership)
-                    .join(User, col(User.id) == col(Membership.user_id))
-                    .join(Organization, col(Organization.id) == col(Membership.org_id))
-                    .where(
-                        col(Membership.user_id) == who.user_id,
-                        col(Membership.org_id) == who.org_id,
-                        *may_act(),
-                    )
-                )
-            ).one_or_none()
+            row = (await tx.execute(_standing(who.user_id, who.org_id))).one_or_none()
         login = _render(*row, "token", found[1]) if row and found else None
     if login is None:
         raise SessionExpired("Log in again")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookies import CookieError, SimpleCookie
-from typing import cast
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -16,7 +15,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Unauthenticated
 from agentflow_app.core.ids import new_id
-from agentflow_app.core.tenancy import ROLE_PERMISSIONS, Actor, Role
+from agentflow_app.core.tenancy import Actor, role_of
 from agentflow_app.organizations.models import Membership, Organization
 
 REFRESH_LIFETIME = timedelta(days=7)
@@ -149,17 +148,46 @@ def actor_of(user: User, org: Organization, role: str) -> Actor:
     return Actor(
         user_id=user.id,
         org_id=org.id,
-        role=_known_role(role),
+        role=role_of(role),
         email=user.email,
         name=user.name,
         org_name=org.name,
     )
 
 
-def _known_role(role: str) -> Role:
-    if role not in ROLE_PERMISSIONS:
-        raise Unauthenticated("This membership has no known role; ask the organization's owner")
-    return cast(Role, role)
+async def end_logins(org_id: UUID, user_id: UUID) -> None:
+    """Ends a person's logins to one organization. Committed by itself: at worst somebody logs in again."""
+    async with database().system() as tx:
+        for kind in (PageSession, RefreshToken):
+            await tx.execute(delete(kind).where(col(kind.org_id) == org_id, col(kind.user_id) == user_id))
+
+
+async def switch_page_session(secret: str | None, org_id: UUID) -> bool:
+    """Makes another of the person's organizations the page session's; whether they may act there."""
+    if not secret:
+        return False
+    allowed = (
+        select(col(Membership.user_id))
+        .join(Organization, col(Organization.id) == col(Membership.org_id))
+        .join(User, col(User.id) == col(Membership.user_id))
+        .where(
+            col(Membership.org_id) == org_id,
+            col(Membership.user_id) == col(PageSession.user_id),
+            *may_act(),
+        )
+    )
+    switched = (
+        update(PageSession)
+        .where(
+            col(PageSession.token_hash) == digest(secret),
+            col(PageSession.expires_at) > func.now(),
+            allowed.exists(),
+        )
+        .values(org_id=org_id)
+        .returning(col(PageSession.id))
+    )
+    async with database().system() as tx:
+        return (await tx.execute(switched)).scalar_one_or_none() is not None
 
 
 async def sweep_sessions() -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 from uuid import UUID
 
-from agentflow_app.core.errors import Forbidden
+from agentflow_app.core.errors import Forbidden, Unauthenticated
 
 Role = Literal["owner", "admin", "editor", "viewer"]
 Permission = Literal[
@@ -17,6 +17,8 @@ Permission = Literal[
     "approvals:decide",
     "org:read",
     "org:write",
+    "org:transfer",
+    "org:export",
     "org:delete",
     "members:read",
     "members:write",
@@ -65,11 +67,13 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "viewer": _VIEWER,
     "editor": _EDITOR,
     "admin": _ADMIN,
-    "owner": _ADMIN | {"org:delete"},
+    "owner": _ADMIN | {"org:transfer", "org:export", "org:delete"},
 }
 PERSON_ONLY: frozenset[Permission] = frozenset(
     {
         "approvals:decide",
+        "org:transfer",
+        "org:export",
         "org:delete",
         "members:write",
         "api_keys:write",
@@ -78,6 +82,13 @@ PERSON_ONLY: frozenset[Permission] = frozenset(
     }
 )
 """What decides over people and keys is never done by a key, whatever its scopes say."""
+
+
+def role_of(stored: str) -> Role:
+    """What the database holds, as a role. Raises Unauthenticated for one that nobody knows."""
+    if stored not in ROLE_PERMISSIONS:
+        raise Unauthenticated("This membership has no known role; ask the organization's owner")
+    return cast(Role, stored)
 
 
 def grantable(role: Role) -> frozenset[Permission]:

@@ -1,12 +1,14 @@
 """What the organization calls take and give."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from agentflow_app.core.schemas import Input, Name, Output
+from agentflow_app.accounts.schemas import Password
+from agentflow_app.core.pagination import PageQuery
+from agentflow_app.core.schemas import Email, Input, Name, Output
 from agentflow_app.core.tenancy import Role
 from agentflow_app.organizations.settings import OrganizationSettings
 
@@ -43,3 +45,82 @@ class MineOut(Output):
     slug: str
     role: Role
     current: bool = Field(default=False)
+
+
+MemberStatus = Literal["active", "deactivated"]
+
+
+class MemberQuery(PageQuery):
+    role: Role | None = None
+
+
+class MemberOut(Output):
+    user_id: UUID
+    name: str
+    email: str
+    role: Role
+    status: MemberStatus
+    is_self: bool
+    joined_at: datetime
+
+
+class RoleUpdate(Input):
+    role: Role
+
+
+class MemberStatusUpdate(Input):
+    status: MemberStatus
+
+
+class Transfer(Input):
+    user_id: UUID
+
+
+class InvitationCreate(Input):
+    email: Email
+    role: Role
+
+
+class InvitationOut(Output):
+    """`link` only where it was just made and no mail server is set up to send it."""
+
+    id: UUID
+    email: str
+    role: Role
+    invited_by: str | None
+    created_at: datetime
+    expires_at: datetime
+    expired: bool
+    link: str | None = None
+
+
+class InvitationPreview(Output):
+    """`has_account`: its addressee logs in to accept; otherwise accepting makes the account."""
+
+    organization: str
+    email: str
+    role: Role
+    expires_at: datetime
+    has_account: bool
+
+
+class AcceptInvitation(Input):
+    name: Name
+    password: Password
+
+
+class TeamIn(Input):
+    name: Name
+
+
+class TeamMemberOut(Output):
+    user_id: UUID
+    name: str
+    email: str
+
+
+class TeamOut(Output):
+    id: UUID
+    name: str
+    members: list[TeamMemberOut]
+    created_at: datetime

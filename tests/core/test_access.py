@@ -29,12 +29,15 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.stream import follow
-from tests.actors import GREETING, REVIEW, People, Person, published, running
+from tests.actors import GREETING, REVIEW, People, Person, join, published, running, unique_email
 
 B = "/api/v1"
 AGENT = B + "/agents/{agent_id}"
 RUN = B + "/executions/{execution_id}"
 KEYS = B + "/org/api-keys"
+MEMBERS = B + "/org/members"
+INVITATIONS = B + "/org/invitations"
+TEAMS = B + "/org/teams"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,23 @@ TABLE = (
     Row("POST", KEYS, 201, 201, 403, 403, 201, 403, {"name": "Key", "scopes": ["agents:read"]}),
     Row("POST", KEYS + "/{key_id}/rotate", 200, 403, 403, 403, 404, 403, {}),
     Row("DELETE", KEYS + "/{key_id}", 204, 204, 403, 403, 404, 403),
+    Row("POST", B + "/auth/switch", 200, 200, 200, 200, 404, 403, {"org_id": "{org_id}"}),
+    Row("GET", MEMBERS, 200, 200, 200, 200, 200, 403),
+    Row("PUT", MEMBERS + "/{user_id}/role", 200, 200, 403, 403, 404, 403, {"role": "editor"}),
+    Row("PUT", MEMBERS + "/{user_id}/status", 200, 200, 403, 403, 404, 403, {"status": "deactivated"}),
+    Row("DELETE", MEMBERS + "/{user_id}", 204, 204, 403, 403, 404, 403),
+    Row("POST", B + "/org/transfer", 200, 403, 403, 403, 404, 403, {"user_id": "{user_id}"}),
+    Row("GET", INVITATIONS, 200, 200, 403, 403, 200, 403),
+    Row("POST", INVITATIONS, 201, 201, 403, 403, 201, 403, {"email": "{email}", "role": "viewer"}),
+    Row("POST", INVITATIONS + "/{invitation_id}/resend", 429, 429, 403, 403, 404, 403),
+    Row("DELETE", INVITATIONS + "/{invitation_id}", 204, 204, 403, 403, 404, 403),
+    Row("GET", TEAMS, 200, 200, 200, 200, 200, 403),
+    Row("POST", TEAMS, 201, 201, 403, 403, 201, 403, {"name": "{email}"}),
+    Row("GET", TEAMS + "/{team_id}", 200, 200, 200, 200, 404, 403),
+    Row("PUT", TEAMS + "/{team_id}", 200, 200, 403, 403, 404, 403, {"name": "{email}"}),
+    Row("DELETE", TEAMS + "/{team_id}", 204, 204, 403, 403, 404, 403),
+    Row("PUT", TEAMS + "/{team_id}/members/{user_id}", 200, 200, 403, 403, 404, 403),
+    Row("DELETE", TEAMS + "/{team_id}/members/{user_id}", 204, 204, 403, 403, 404, 403),
     Row("GET", B + "/agents", 200, 200, 200, 200, 200, 403),
     Row("POST", B + "/agents", 201, 201, 201, 403, 201, 403, {"name": "New"}),
     Row("GET", AGENT, 200, 200, 200, 200, 404, 403),
@@ -118,6 +138,8 @@ OPEN = {
     "POST " + B + "/auth/refresh": 401,
     "POST " + B + "/auth/logout": 204,
     "POST " + B + "/hooks/{token}": 404,
+    "GET " + B + "/invitations/{token}": 404,
+    "POST " + B + "/invitations/{token}/accept": 404,
     "GET " + B + "/schemas/definition": 200,
     "GET " + B + "/node-kinds": 200,
     "GET /healthz": 200,
@@ -144,13 +166,15 @@ class World:
 
     async def call(self, row: Row, headers: dict[str, str]) -> httpx.Response:
         path = row.path.format(**self.ids) + row.query
-        return await self.client.request(row.method, path, json=_fresh(row.body), headers=headers)
+        body = _filled(row.body, self.ids)
+        return await self.client.request(row.method, path, json=body, headers=headers)
 
     async def trace(self) -> list[Any]:
         """All that a refused call could have changed."""
         agent, run = self.ids["agent_id"], self.ids["execution_id"]
         paths = ["/agents", "/executions", "/approvals", "/org", "/org/api-keys?search=Listed"]
         paths += ["/org/secrets", "/org/variables", "/org/credentials"]
+        paths += ["/org/members", "/org/invitations", "/org/teams"]
         mine = [f"/agents/{agent}", f"/agents/{agent}/draft", f"/agents/{agent}/versions"]
         mine += [f"/executions/{run}", f"/executions/{run}/steps"]
         answers = [await self.alice.client.get(path) for path in [*paths, *mine]]
@@ -159,12 +183,15 @@ class World:
         return [audited, *(answer.json() for answer in answers)]
 
 
-def _fresh(body: Any) -> Any:
-    """The body with a name that nothing has yet where it says `{fresh}`."""
-    return json.loads(json.dumps(body).replace("{fresh}", new_id().hex.upper()))
+def _filled(body: Any, ids: dict[str, str]) -> Any:
+    """The body with the ids that it names, and a name that nothing has yet where it says `{fresh}`."""
+    text = json.dumps(body).replace("{fresh}", new_id().hex.upper())
+    for name, value in ids.items():
+        text = text.replace(f"{{{name}}}", value)
+    return json.loads(text)
 
 
-async def _things(people: People) -> dict[str, str]:
+async def _things(api: FastAPI, people: People) -> dict[str, str]:
     """What the paths name, all of it new and alice's."""
     alice = people.alice
     agent_id = await published(alice, REVIEW)
@@ -174,11 +201,21 @@ async def _things(people: People) -> dict[str, str]:
         async for event in follow(alice.actor, run):
             if event["type"] == "execution.waiting":
                 break
+    body = {"email": unique_email("invited"), "role": "editor"}
+    invited = await alice.client.post("/org/invitations", json=body)
+    member = await join(api, alice, "member", "viewer")
+    team = (await alice.client.post("/org/teams", json={"name": unique_email("team")})).json()["id"]
+    await alice.client.put(f"/org/teams/{team}/members/{member.actor.user_id}")
     key = await alice.client.post("/org/api-keys", json={"name": "Listed", "scopes": ["agents:read"]})
     found = {
         "agent_id": agent_id,
         "execution_id": run,
         "key_id": key.json()["id"],
+        "org_id": str(alice.org_id),
+        "user_id": str(member.actor.user_id),
+        "invitation_id": invited.json()["id"],
+        "email": unique_email("somebody"),
+        "team_id": team,
         "number": "1",
         "other": "1",
         "token": "unknown",
@@ -188,7 +225,7 @@ async def _things(people: People) -> dict[str, str]:
         ("variable", {"name": "v{fresh}", "value": 1}),
         ("credential", BEARER),
     ):
-        made = await alice.client.post(f"/org/{thing}s", json=_fresh(body))
+        made = await alice.client.post(f"/org/{thing}s", json=_filled(body, {}))
         found[f"{thing}_id"] = made.json()["id"]
     return found
 
@@ -197,7 +234,7 @@ async def _things(people: People) -> dict[str, str]:
 async def world(api: FastAPI, people: People) -> AsyncIterator[World]:
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://agentflow.test") as client:
-        yield World(people, client, await _things(people))
+        yield World(people, client, await _things(api, people))
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -292,7 +329,7 @@ async def test_the_table_lists_every_route(world: World) -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=_name)
-async def test_who_may_call_what(world: World, row: Row) -> None:
+async def test_who_may_call_what(api: FastAPI, world: World, row: Row) -> None:
     before = await world.trace()
     for kind, headers in (await _worthless(world)).items():
         answer = await world.call(row, headers)
@@ -322,7 +359,7 @@ async def test_who_may_call_what(world: World, row: Row) -> None:
     for person, expected in callers:
         if expected is not None and expected < 400 and not row.endless:
             # What one of them changed must not be in the next one's way.
-            mine = world if row.method == "GET" else replace(world, ids=await _things(people))
+            mine = world if row.method == "GET" else replace(world, ids=await _things(api, people))
             answer = await mine.call(row, _bearer(person.token))
             assert answer.status_code == expected, (person.actor.role, answer.text)
 
