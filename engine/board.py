@@ -30,6 +30,7 @@ class Board:
         execution_id: str,
         trigger: TriggerInput,
         dry_run: DryRun | None,
+        variables: Mapping[str, Any],
         now: Callable[[], datetime],
         record: Callable[[Step], None],
     ) -> None:
@@ -41,6 +42,7 @@ class Board:
                 "triggered_by": trigger.triggered_by,
                 "dry_run": dry_run is not None,
             },
+            "vars": dict(variables),
         }
         self._complete_graph = len(self.graph.edges) == len(definition.edges)
         self._trigger = trigger

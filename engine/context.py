@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.masking import Masker
 from engine.ports import Clock, Egress, EventSink, Iteration, LogEntry, LogLevel, Models, Ports, Usage
+from engine.secrets import Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Context:
 
     __slots__ = (
         "_log",
+        "_masker",
         "_ports",
         "attempt",
         "dry_run",
@@ -62,8 +65,10 @@ class Context:
         trigger: TriggerInput,
         inputs: Mapping[str, Any],
         dry_run: bool,
+        masker: Masker | None = None,
     ) -> None:
         self._ports = ports
+        self._masker = masker or Masker()
         self._log = log
         self.execution_id = execution_id
         self.step_id = step_id
@@ -91,6 +96,11 @@ class Context:
     def egress(self) -> Egress:
         return self._ports.egress
 
+    async def stamp(self, credential: str | None) -> Stamp:
+        """For `egress.http`: puts the credential, by id or name, on the way, and keeps secrets on theirs."""
+        found = await self._ports.secrets.credential(credential) if credential else None
+        return Stamp(found, self._masker)
+
     @property
     def events(self) -> EventSink:
         return self._ports.events
@@ -101,7 +111,9 @@ class Context:
 
     def log(self, message: str, *, level: LogLevel = "info", data: Mapping[str, Any] | None = None) -> None:
         """Adds a line to the execution's log; it is journalled with the step."""
-        self._log(LogEntry(self.clock.now(), level, message, data, self.step_id, self.node_id))
+        hidden = self._masker.json(data) if data is not None else None
+        text = self._masker.text(message)
+        self._log(LogEntry(self.clock.now(), level, text, hidden, self.step_id, self.node_id))
 
     def spend(self, usage: Usage) -> None:
         """Counts what was consumed before the step ended, so that a failed attempt is paid for too.

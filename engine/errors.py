@@ -110,6 +110,25 @@ class EgressRefusedError(EngineError):
     code = "EGRESS_REFUSED"
 
 
+class MissingSecretError(EngineError):
+    """The organization has no secret or credential of this name."""
+
+    code = "MISSING_SECRET"
+
+
+class SecretsUnavailableError(EngineError):
+    """The vault does not answer for now."""
+
+    code = "SECRETS_UNAVAILABLE"
+    retryable = True
+
+
+class CredentialRefusedError(EngineError):
+    """A credential or a secret would have gone where it may not."""
+
+    code = "CREDENTIAL_REFUSED"
+
+
 class RequestError(EngineError):
     """The other side answered with an error."""
 

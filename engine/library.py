@@ -13,8 +13,9 @@ from engine.events import Event
 from engine.llm.router import ModelRouter
 from engine.memory import MemoryEvents, MemoryJournal, OnEvent, SystemClock
 from engine.outcome import Ended, Outcome, Parked
-from engine.ports import Clock, Egress, Models, Ports, StepState, WaitingFor
+from engine.ports import Clock, Egress, Models, Ports, Secrets, StepState, WaitingFor
 from engine.runner import Runner
+from engine.secrets import NoSecrets
 from engine.settings import DryRun, RunSettings
 
 
@@ -37,6 +38,8 @@ async def run(
     models: Models | None = None,
     egress: Egress | None = None,
     clock: Clock | None = None,
+    secrets: Secrets | None = None,
+    variables: Mapping[str, Any] | None = None,
     settings: RunSettings | None = None,
     dry_run: DryRun | None = None,
     triggered_by: str = "manual",
@@ -45,7 +48,8 @@ async def run(
     """Runs a definition to its end, or until it waits for somebody; delays are slept through.
 
     `data` is what `{{ trigger.data }}` is. `on_event` gets each event as it happens, tokens included. Without
-    `models` the keyless `demo` model answers, without `egress` only public addresses are reached.
+    `models` the keyless `demo` model answers, without `egress` only public addresses are reached. `secrets`
+    (GivenSecrets, say) and `variables` are what expressions find under these names.
     """
     if not isinstance(definition, Definition):
         definition = Definition.model_validate(definition)
@@ -60,6 +64,7 @@ async def run(
         models=models or own_models,
         egress=egress or own_egress,
         clock=clock,
+        secrets=secrets or NoSecrets(),
     )
     try:
         outcome = await _until_settled(
@@ -69,6 +74,7 @@ async def run(
             TriggerInput(triggered_by, data=data),
             settings or RunSettings(),
             dry_run,
+            variables,
         )
     finally:
         await own_models.aclose()
@@ -91,6 +97,7 @@ async def _until_settled(
     trigger: TriggerInput,
     settings: RunSettings,
     dry_run: DryRun | None,
+    variables: Mapping[str, Any] | None,
 ) -> Outcome:
     """Runs again after each timer, as a host would."""
     elapsed = 0.0
@@ -102,6 +109,7 @@ async def _until_settled(
             trigger=trigger,
             settings=replace(settings, elapsed_seconds=elapsed),
             dry_run=dry_run,
+            variables=variables,
         )
         outcome = await runner.run()
         elapsed = runner.elapsed_seconds

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from engine.ports import Stamp
+
 OnEvent = Callable[[Event], None]
 OPEN_WAITS = ("waiting", "waiting_approval", "uncertain")
 
@@ -200,6 +202,6 @@ class NoEgress:
     """Where nothing may go out."""
 
     @asynccontextmanager
-    async def http(self) -> "AsyncIterator[httpx.AsyncClient]":
+    async def http(self, stamp: "Stamp | None" = None) -> "AsyncIterator[httpx.AsyncClient]":
         raise EgressRefusedError("Outgoing requests are off here")
         yield  # pragma: no cover

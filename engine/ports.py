@@ -1,6 +1,6 @@
 """What the engine needs from outside. The host implements these; `engine.testing` has in-memory ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     import httpx
     from pydantic_ai.models import Model
+
+    from engine.secrets import Credential
+
+    Stamp = Callable[[httpx.Request], httpx.Request]
 
 StepStatus = Literal[
     "pending",
@@ -171,8 +175,26 @@ class Clock(Protocol):
 class Egress(Protocol):
     """The one way out to the network: what is private, loopback or link-local is refused."""
 
-    def http(self) -> "AbstractAsyncContextManager[httpx.AsyncClient]":
-        """A client that connects only to addresses it has checked, each redirect again."""
+    def http(self, stamp: "Stamp | None" = None) -> "AbstractAsyncContextManager[httpx.AsyncClient]":
+        """A client that connects only to addresses it has checked, each redirect again.
+
+        `stamp` makes of each request, redirects too, the one that leaves.
+        """
+
+
+class Secrets(Protocol):
+    """The organization's secrets and credentials, opened for one execution, and only as they are used.
+
+    Raises MissingSecretError, or SecretsUnavailableError for what may work later.
+    """
+
+    async def reveal(self, names: Collection[str]) -> Mapping[str, str]: ...
+
+    async def credential(self, reference: str) -> "Credential":
+        """By id or name, ready to be sent."""
+
+    async def used(self) -> Sequence[str]:
+        """The values that this execution has used before, by whichever worker: they stay masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +217,12 @@ class Models(Protocol):
     async def aclose(self) -> None: ...
 
 
+def _no_secrets() -> Secrets:
+    from engine.secrets import NoSecrets
+
+    return NoSecrets()
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     journal: Journal
@@ -202,3 +230,4 @@ class Ports:
     models: Models
     egress: Egress
     clock: Clock
+    secrets: Secrets = field(default_factory=_no_secrets)

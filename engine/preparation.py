@@ -1,6 +1,6 @@
 """What comes before a step's work: its limits, its pin, its config and its context."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,10 @@ from typing import Any
 from engine.attempt import checked, rendered
 from engine.board import Board
 from engine.context import Context, TriggerInput
+from engine.definition import Node
 from engine.errors import LimitExceededError, UnknownKindError
+from engine.masking import MASK, Masker
+from engine.names import SECRET_TYPES, secret_names
 from engine.nodes.base import NodeKind, Park, Result
 from engine.ports import LogEntry, Ports, WaitingFor
 from engine.settings import DryRun, RunSettings
@@ -42,7 +45,10 @@ class Preparation:
         trigger: TriggerInput,
         settings: RunSettings,
         dry_run: DryRun | None,
+        masker: Masker,
     ) -> None:
+        self._masker = masker
+        self._names: dict[str, frozenset[str]] = {}
         self._board = board
         self._ports = ports
         self._log = log
@@ -52,7 +58,7 @@ class Preparation:
         self._dry = dry_run
         self._reserved: dict[str, Decimal] = {}
 
-    def prepare(self, step: Step) -> Prepared | Result | WaitingFor:
+    async def prepare(self, step: Step) -> Prepared | Result | WaitingFor:
         """Begins the step: what is to be done, or the pin that stands in for it, or the budget it waits for.
 
         A step whose wait is over is not begun again. Raises an EngineError where it cannot be done.
@@ -69,8 +75,9 @@ class Preparation:
         step.begin(self._ports.clock.now())
         if (pin := self._pin(step, kind)) is not None:
             return pin
-        step.input = rendered(step.node, kind, self._board.scope)
-        config = checked(kind, step.input)
+        resolved = rendered(step.node, kind, await self._scope(step.node, kind))
+        step.input = self._masker.json(resolved)
+        config = checked(kind, resolved)
         context = self._context(step)
         if (budget := self._missing_budget(step, kind, config, context)) is not None:
             return budget
@@ -80,6 +87,19 @@ class Preparation:
             context,
             lambda: kind.run(config, context) if self._dry is None else kind.dry(config, context),
         )
+
+    async def _scope(self, node: Node, kind: NodeKind[Any]) -> Mapping[str, Any]:
+        """What the node's expressions see; the secrets that it names are opened now, in a dry run never."""
+        if node.type not in SECRET_TYPES:
+            return self._board.scope
+        if node.id not in self._names:
+            self._names[node.id] = secret_names(node, kind)
+        names = self._names[node.id]
+        if not names:
+            return self._board.scope
+        if self._dry is not None:
+            return {**self._board.scope, "secrets": dict.fromkeys(names, MASK)}
+        return {**self._board.scope, "secrets": await self._ports.secrets.reveal(names)}
 
     def done(self, step: Step) -> None:
         """The step's work is over; what was kept of the budget for it is free."""
@@ -132,4 +152,5 @@ class Preparation:
             trigger=self._trigger,
             inputs=self._board.inputs(step),
             dry_run=self._dry is not None,
+            masker=self._masker,
         )

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +14,13 @@ from engine.context import TriggerInput
 from engine.definition import Definition
 from engine.errors import EngineError, ExecutionTimeoutError, LimitExceededError
 from engine.events import STATE_KEY, error_json
+from engine.masking import MaskedEvents, Masker
 from engine.nodes.base import Park, Result
 from engine.outcome import Ended, Outcome, Parked, Released
 from engine.ports import ExecutionEnd, ExecutionEndStatus, LogEntry, Ports, Signal, StepStatus, WaitingFor
 from engine.preparation import Preparation, Prepared
 from engine.retry import Jitter, full_jitter, pause, policy
+from engine.secrets import MaskedSecrets
 from engine.settings import DryRun, RunSettings
 from engine.start import pinned_handle
 from engine.step import WAITING, Step
@@ -43,8 +46,15 @@ class Runner:
         trigger: TriggerInput,
         settings: RunSettings | None = None,
         dry_run: DryRun | None = None,
+        variables: Mapping[str, Any] | None = None,
         jitter: Jitter = full_jitter,
     ) -> None:
+        self._masker = Masker()
+        ports = replace(
+            ports,
+            events=MaskedEvents(ports.events, self._masker),
+            secrets=MaskedSecrets(ports.secrets, self._masker),
+        )
         self._ports = ports
         self._clock = ports.clock
         self._settings = settings or RunSettings()
@@ -57,6 +67,7 @@ class Runner:
             execution_id=execution_id,
             trigger=trigger,
             dry_run=dry_run,
+            variables=variables or {},
             now=ports.clock.now,
             record=self._record,
         )
@@ -68,6 +79,7 @@ class Runner:
             trigger=trigger,
             settings=self._settings,
             dry_run=dry_run,
+            masker=self._masker,
         )
         self._ready: deque[Step] = deque()
         self._tasks: dict[asyncio.Future[Any], Prepared] = {}
@@ -101,7 +113,10 @@ class Runner:
         """Runs until the end, a wait or a release. Raises what the journal raises, like LeaseLostError."""
         try:
             self._began = self._clock.now()
-            self._board.load(await self._ports.journal.load())
+            states = await self._ports.journal.load()
+            if states:
+                await self._ports.secrets.used()
+            self._board.load(states)
             self._watch_deadline()
             self._guarded(self._board.begin)
             while True:
@@ -180,7 +195,7 @@ class Runner:
             self._guarded(self._take_turns)
             if not self._ready or self._over:
                 break
-            prepared = self._prepare(self._ready.popleft())
+            prepared = await self._prepare(self._ready.popleft())
             if prepared is not None:
                 if prepared.instant:
                     self._take_outcome(prepared, await outcome_of(prepared.work()))
@@ -216,14 +231,14 @@ class Runner:
         else:
             self._ready.append(step)
 
-    def _prepare(self, step: Step) -> Prepared | None:
+    async def _prepare(self, step: Step) -> Prepared | None:
         """Everything before the work itself. None where there is none: it failed, was pinned, or waits."""
         if step.status == "uncertain" and step.signal is not None:
             self._resolve(step, step.signal)
             return None
         resuming = step.resuming
         try:
-            found = self._preparation.prepare(step)
+            found = await self._preparation.prepare(step)
         except LimitExceededError as error:
             self._fail_execution(error)
             return None
@@ -276,12 +291,12 @@ class Runner:
 
     def _complete(self, step: Step, result: Result) -> None:
         step.add_usage(result.usage)
-        step.complete(plain(result.output), result.handle, self._clock.now())
+        step.complete(self._masker.json(plain(result.output)), result.handle, self._clock.now())
         self._record(step)
         self._guarded(lambda: self._board.settle(step))
 
     def _fail_step(self, step: Step, error: EngineError) -> None:
-        told = error_json(error.code, error.message, step.node.id, error.details)
+        told = self._told(error, step.node.id)
         if error.effect_unknown and step.must_not_repeat:
             self._mark_uncertain(step, told)
             return
@@ -328,7 +343,8 @@ class Runner:
         waiting_for: WaitingFor,
         error: Mapping[str, Any] | None = None,
     ) -> None:
-        details = {**waiting_for.details, "step_id": step.id, "node_id": step.node.id}
+        hidden = self._masker.json(dict(waiting_for.details))
+        details = {**hidden, "step_id": step.id, "node_id": step.node.id}
         step.park(status, WaitingFor(waiting_for.kind, waiting_for.until, details), error)
         self._record(step)
 
@@ -348,7 +364,11 @@ class Runner:
 
     def _fail_execution(self, error: EngineError) -> None:
         node_id = error.details.get("node_id")
-        self._failure = self._failure or error_json(error.code, error.message, node_id, error.details)
+        self._failure = self._failure or self._told(error, node_id)
+
+    def _told(self, error: EngineError, node_id: str | None) -> Mapping[str, Any]:
+        details = self._masker.json(error.details)
+        return error_json(error.code, self._masker.text(error.message), node_id, details)
 
     def _post(self, message: Callable[[], None]) -> None:
         self._inbox.append(message)

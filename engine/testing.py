@@ -18,7 +18,8 @@ from engine.egress import GuardedEgress
 from engine.errors import UnknownModelError
 from engine.library import RunResult, run
 from engine.memory import MemoryEvents, MemoryJournal, NoEgress, NoModels, SystemClock
-from engine.ports import Clock, Egress, Models, Ports, ResolvedModel
+from engine.ports import Clock, Egress, Models, Ports, ResolvedModel, Secrets
+from engine.secrets import NoSecrets
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -167,6 +168,7 @@ def memory_ports(
     clock: Clock | None = None,
     models: Models | None = None,
     egress: Egress | None = None,
+    secrets: Secrets | None = None,
 ) -> Ports:
     """Ports for a Runner of one's own."""
     clock = clock or (journal.clock if journal is not None else SystemClock())
@@ -177,6 +179,7 @@ def memory_ports(
         models=models or NoModels(),
         egress=egress or NoEgress(),
         clock=clock,
+        secrets=secrets or NoSecrets(),
     )
 
 

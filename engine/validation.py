@@ -1,6 +1,6 @@
 """What is wrong with a definition, told so that a person knows what to do about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,11 +10,12 @@ from engine.errors import ExpressionError, InvalidConfigError
 from engine.expressions import Reference, compile_condition, compile_template, has_expression, references
 from engine.graph import Graph
 from engine.identifiers import ID_PATTERN
+from engine.names import SECRET_TYPES, secret_name
 from engine.nodes import registry
 from engine.nodes.base import NodeKind
 
 Severity = Literal["error", "warning"]
-ROOTS = frozenset({"trigger", "execution"})
+ROOTS = frozenset({"trigger", "execution", "vars", "secrets"})
 TRIGGER_FIELDS = frozenset({"data", "headers", "query", "method"})
 MAX_EXPRESSIONS = 3000
 """Compiling so many takes about a second."""
@@ -43,15 +44,32 @@ class Problem:
         }
 
 
-def validate(definition: Definition, *, models: Callable[[str], bool] | None = None) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """What the organization has, where the host can tell. Credentials by their ids and names."""
+
+    secrets: Collection[str]
+    variables: Collection[str]
+    credentials: Collection[str]
+
+
+def validate(
+    definition: Definition,
+    *,
+    models: Callable[[str], bool] | None = None,
+    names: KnownNames | None = None,
+) -> list[Problem]:
     """All problems, in the order of the graph. `models` says whether a model's name is known."""
-    return list(_Validator(definition, models).problems())
+    return list(_Validator(definition, models, names).problems())
 
 
 class _Validator:
-    def __init__(self, definition: Definition, models: Callable[[str], bool] | None) -> None:
+    def __init__(
+        self, definition: Definition, models: Callable[[str], bool] | None, names: KnownNames | None
+    ) -> None:
         self.definition = definition
         self.models = models
+        self.names = names
         self.graph = Graph(definition)
         self.kinds: dict[str, NodeKind[Any]] = {}
         self.configs: dict[str, Any] = {}
@@ -68,6 +86,7 @@ class _Validator:
             if not node.disabled:
                 yield from self._expressions(node, before[node.id])
                 yield from self._models(node)
+                yield from self._credentials(node)
         for edge in self.graph.edges:
             if edge.condition and edge.condition.strip():
                 known = before[edge.source] | {edge.source}
@@ -193,7 +212,9 @@ class _Validator:
             if mode == "verbatim":
                 continue
             for place, text in _texts(value, field):
-                for problem in self._expression(text, before, condition=mode == "condition"):
+                for problem in self._expression(
+                    text, before, condition=mode == "condition", secrets=node.type in SECRET_TYPES
+                ):
                     yield Problem(
                         problem.code,
                         problem.message,
@@ -202,7 +223,9 @@ class _Validator:
                         severity=problem.severity,
                     )
 
-    def _expression(self, text: str, before: set[str], *, condition: bool) -> Iterator[Problem]:
+    def _expression(
+        self, text: str, before: set[str], *, condition: bool, secrets: bool = False
+    ) -> Iterator[Problem]:
         if not condition and not has_expression(text):
             return
         self.expressions += 1
@@ -220,7 +243,26 @@ class _Validator:
             yield Problem("BAD_EXPRESSION", f"This expression does not work: {error.message}.")
             return
         for reference in found:
-            yield from self._reference(reference, before)
+            if reference.root == "secrets":
+                yield from self._secret(reference, allowed=secrets)
+            else:
+                yield from self._reference(reference, before)
+
+    def _secret(self, reference: Reference, *, allowed: bool) -> Iterator[Problem]:
+        name = secret_name(reference)
+        if not allowed:
+            yield Problem(
+                "SECRET_NOT_ALLOWED",
+                f"{reference}: secrets can be used in the settings of actions and triggers only.",
+            )
+        elif name is None:
+            yield Problem("SECRET_NOT_ALLOWED", "A secret is named directly, like secrets.NAME.")
+        elif self.names is not None and name not in self.names.secrets:
+            yield Problem(
+                "UNKNOWN_SECRET",
+                f"There is no secret {name}; add it in the settings, under Secrets & variables.",
+                severity="warning",
+            )
 
     def _reference(self, reference: Reference, before: set[str]) -> Iterator[Problem]:
         node_id = reference.node_id
@@ -244,8 +286,18 @@ class _Validator:
         if reference.root not in ROOTS:
             yield Problem(
                 "UNKNOWN_REFERENCE",
-                f"{reference}: there is no {reference.root!r}; there is trigger, execution, and node_<id>.",
+                f"{reference}: there is no {reference.root!r}; there is trigger, execution, vars,"
+                " secrets, and node_<id>.",
             )
+            return
+        if reference.root == "vars":
+            name = str(reference.keys[0]) if reference.keys else None
+            if self.names is not None and name is not None and name not in self.names.variables:
+                yield Problem(
+                    "UNKNOWN_VARIABLE",
+                    f"There is no variable {name}; add it in the settings, under Secrets & variables.",
+                    severity="warning",
+                )
             return
         known = TRIGGER_FIELDS if reference.root == "trigger" else EXECUTION_FIELDS
         if reference.keys and reference.keys[0] not in known:
@@ -286,6 +338,22 @@ class _Validator:
                         node_id=node.id,
                         field=field,
                     )
+
+    def _credentials(self, node: Node) -> Iterator[Problem]:
+        kind = self.kinds.get(node.id)
+        if kind is None or self.names is None:
+            return
+        for field, info in kind.Config.model_fields.items():
+            extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+            value = node.config.get(field)
+            if extra.get("widget") == "credential" and value and str(value) not in self.names.credentials:
+                yield Problem(
+                    "UNKNOWN_CREDENTIAL",
+                    "This credential does not exist here; choose one from the list.",
+                    node_id=node.id,
+                    field=field,
+                    severity="warning",
+                )
 
 
 def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from agentflow_app.agents.schemas import ProblemOut
 from agentflow_app.core.errors import AppError
 from agentflow_app.providers.service import model_is_known
 from engine.definition import Definition
-from engine.validation import validate
+from engine.validation import KnownNames, validate
 
 EMPTY: dict[str, Any] = {"schema_version": 1, "nodes": [], "edges": []}
 
@@ -58,8 +58,9 @@ def _part_id(raw: dict[str, Any], location: tuple[int | str, ...], key: str) -> 
     return None
 
 
-def problems_of(definition: Definition) -> list[ProblemOut]:
-    return [ProblemOut.model_validate(p) for p in validate(definition, models=model_is_known)]
+def problems_of(definition: Definition, names: KnownNames | None = None) -> list[ProblemOut]:
+    """`names`: what the organization has, to warn of what it has not."""
+    return [ProblemOut.model_validate(p) for p in validate(definition, models=model_is_known, names=names)]
 
 
 def ensure_valid(definition: Definition) -> None:

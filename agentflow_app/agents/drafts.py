@@ -9,6 +9,8 @@ from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import DraftOut, DraftUpdate
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.errors import Conflict
+from agentflow_app.vault.names import known_names
+from engine.validation import KnownNames
 
 
 class DraftConflict(Conflict):
@@ -20,7 +22,7 @@ class DraftConflict(Conflict):
 class DraftUseCases(AgentUseCases):
     async def get_draft(self, agent_id: UUID) -> DraftOut:
         self.actor.require("agents:read")
-        return render_draft(await self.load(agent_id))
+        return await self.shown_draft(await self.load(agent_id))
 
     async def save_draft(self, agent_id: UUID, data: DraftUpdate) -> DraftOut:
         """Takes any graph that parses. Raises InvalidDefinition or DraftConflict."""
@@ -37,7 +39,10 @@ class DraftUseCases(AgentUseCases):
             )
         replace_draft(agent, definition)
         await self.tx.flush()
-        return render_draft(agent)
+        return await self.shown_draft(agent)
+
+    async def shown_draft(self, agent: Agent) -> DraftOut:
+        return render_draft(agent, await known_names(self.tx, self.actor))
 
 
 def replace_draft(agent: Agent, definition: dict[str, Any]) -> None:
@@ -47,9 +52,9 @@ def replace_draft(agent: Agent, definition: dict[str, Any]) -> None:
         agent.updated_at = utcnow()
 
 
-def render_draft(agent: Agent) -> DraftOut:
+def render_draft(agent: Agent, names: KnownNames) -> DraftOut:
     try:
-        problems = problems_of(parse(agent.draft))
+        problems = problems_of(parse(agent.draft), names)
     except InvalidDefinition as error:
         # Saved by an older version, with keys that this one no longer knows.
         return DraftOut(

@@ -9,7 +9,6 @@ from sqlmodel import col
 from agentflow_app.accounts.tokens import new_secret
 from agentflow_app.agents.base import AgentNotActive, render_agent
 from agentflow_app.agents.definitions import EMPTY, parse
-from agentflow_app.agents.drafts import DraftUseCases
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import AgentCreate, AgentOut, AgentQuery, AgentStats, AgentUpdate
 from agentflow_app.agents.versions import VersionUseCases, trigger_of
@@ -26,7 +25,7 @@ _SORT = {
 }
 
 
-class AgentService(DraftUseCases, VersionUseCases):
+class AgentService(VersionUseCases):
     """Everything one may do with agents, as one actor in one transaction."""
 
     async def create(self, data: AgentCreate) -> AgentOut:

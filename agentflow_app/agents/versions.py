@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from agentflow_app.agents.base import AgentNotActive, AgentUseCases
+from agentflow_app.agents.base import AgentNotActive
 from agentflow_app.agents.definitions import ensure_valid, parse
 from agentflow_app.agents.diff import diff
-from agentflow_app.agents.drafts import render_draft, replace_draft
+from agentflow_app.agents.drafts import DraftUseCases, replace_draft
 from agentflow_app.agents.models import Agent, AgentEdge, AgentNode, AgentVersion
 from agentflow_app.agents.schemas import DiffOut, DraftOut, PublishRequest, VersionOut, VersionSummary
 from agentflow_app.audit.service import record
@@ -24,7 +24,7 @@ class VersionNotFound(NotFound):
     code = "VERSION_NOT_FOUND"
 
 
-class VersionUseCases(AgentUseCases):
+class VersionUseCases(DraftUseCases):
     async def publish(self, agent_id: UUID, data: PublishRequest) -> VersionOut:
         """Makes the next version from the given graph, else from the draft. Raises InvalidDefinition."""
         self.actor.require("agents:write")
@@ -142,7 +142,7 @@ class VersionUseCases(AgentUseCases):
         replace_draft(agent, version.definition)
         record(self.tx, self.actor, "agent.restored", "agent", agent.id, {"version": number})
         await self.tx.flush()
-        return render_draft(agent)
+        return await self.shown_draft(agent)
 
     async def live(self, agent_id: UUID) -> tuple[Agent, AgentVersion]:
         """What runs now. Raises AgentNotActive when nothing does."""

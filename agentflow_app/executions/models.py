@@ -19,7 +19,8 @@ class Execution(SQLModel, table=True):
     A worker owns it while `lease_until` (the database's clock) is ahead; `epoch` grows with each claim and
     every later write checks it. `wake_at` is when a waiting one becomes due. `claims` counts claims without
     progress.
-    `definition` is set for test runs of a graph that was never published.
+    `definition` is set for test runs of a graph that was never published. `variables` are the organization's
+    as they were when it was started: conditions are looked at again after a wait.
     """
 
     __tablename__ = "executions"
@@ -40,6 +41,7 @@ class Execution(SQLModel, table=True):
     triggered_by: str = Field(max_length=50)
     triggered_by_user: UUID | None = Field(default=None, foreign_key="users.id", ondelete="SET NULL")
     trigger: dict[str, Any] = json_field()
+    variables: dict[str, Any] | None = json_field(nullable=True)
     status: str = Field(default="pending", max_length=50)
     waiting_for: dict[str, Any] | None = json_field(nullable=True)
     output: Any = json_field(nullable=True)

@@ -21,12 +21,15 @@ from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError, Unavailable
 from agentflow_app.core.events import execution_channel, publish
 from agentflow_app.core.settings import Settings, settings
+from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
 from agentflow_app.executions.claims import Claim
 from agentflow_app.executions.journal import PostgresJournal
 from agentflow_app.executions.models import Execution
+from agentflow_app.organizations.service import OrganizationService
 from agentflow_app.providers.service import egress, models
+from agentflow_app.vault.runs import RunSecrets
 from engine.context import TriggerInput
 from engine.definition import Definition
 from engine.errors import EngineError, InvalidDefinitionError, LeaseLostError
@@ -217,6 +220,8 @@ class ExecutionRuntime:
                     .where(col(Execution.id) == claim.id)
                 )
             ).one()
+            chosen = await OrganizationService(tx, Actor.trigger(claim.org_id)).settings()
+        way_out = egress().limited(chosen.egress_allowed_hosts)
         trigger: dict[str, Any] = execution.trigger
         return Runner(
             _definition(execution.definition or published),
@@ -224,8 +229,9 @@ class ExecutionRuntime:
                 journal=journal,
                 events=LiveEvents(claim.id),
                 models=models(),
-                egress=egress(),
+                egress=way_out,
                 clock=DatabaseClock(claim.claimed_at),
+                secrets=RunSecrets(claim.org_id, claim.id, execution.triggered_by_user, way_out),
             ),
             execution_id=str(claim.id),
             trigger=TriggerInput(
@@ -238,6 +244,7 @@ class ExecutionRuntime:
             ),
             settings=_run_settings(agent.settings, claim.active_ms),
             dry_run=DryRun(**execution.options) if execution.dry_run else None,
+            variables=execution.variables,
         )
 
     async def _hand_back_soon(self, claim: Claim) -> None:

@@ -18,7 +18,9 @@ from agentflow_app.executions.schemas import (
     TriggeredBy,
 )
 from agentflow_app.organizations.plan import count_execution
+from agentflow_app.vault.runs import variables
 from engine.definition import Definition
+from engine.names import variable_names
 
 
 class StartUseCases(ExecutionUseCases):
@@ -49,7 +51,7 @@ class StartUseCases(ExecutionUseCases):
             trigger={**(trigger or {}), "data": data.trigger_data, "node_id": node.id if node else None},
             priority=PRIORITIES[data.priority],
         )
-        return await self._enter(execution)
+        return await self._enter(execution, definition)
 
     async def test(self, agent_id: UUID, data: TestRequest) -> ExecutionOut:
         """Starts a dry run: models are called, nothing outside is touched, nothing is billed."""
@@ -76,9 +78,12 @@ class StartUseCases(ExecutionUseCases):
             dry_run=True,
             priority=PRIORITIES["high"],
         )
-        return await self._enter(execution)
+        return await self._enter(execution, definition)
 
-    async def _enter(self, execution: Execution) -> ExecutionOut:
+    async def _enter(self, execution: Execution, definition: Definition) -> ExecutionOut:
+        names = variable_names(definition)
+        if names is None or names:
+            execution.variables = await variables(self.tx, self.actor.org_id, names)
         await count_execution(self.tx, self.actor)
         self.tx.add(execution)
         await self.tx.flush()

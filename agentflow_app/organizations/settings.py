@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints
 
 from agentflow_app.core.schemas import Input
+from engine.egress.origins import Origin
 
 
 def _lower(domain: str) -> str:
@@ -23,11 +24,23 @@ Domain = Annotated[
 ]
 
 
+def _host_alone(entry: str) -> str:
+    origin = Origin.parse(entry)
+    if "://" in entry or (origin.scheme, origin.port) != ("https", 443):
+        raise ValueError("is a host like api.example.com or *.example.com, without scheme or port")
+    return str(origin)
+
+
+Host = Annotated[str, StringConstraints(max_length=300), AfterValidator(_host_alone)]
+
+
 class OrganizationSettings(Input):
     """Every field has a default: it is what holds for who never chose."""
 
     invitation_domains: list[Domain] = Field(default_factory=list, max_length=50)
     """Invitations go only to addresses of these domains; empty: to any."""
+    egress_allowed_hosts: list[Host] = Field(default_factory=list, max_length=200)
+    """The nodes of runs send requests only to these hosts; empty: to all that are public."""
 
 
 def read_settings(stored: Mapping[str, Any]) -> OrganizationSettings:

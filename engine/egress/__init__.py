@@ -5,15 +5,19 @@ connect where nobody looks.
 """
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from engine.egress.origins import Origin, origins
 from engine.egress.policy import Policy, Resolve, resolve_host
 from engine.egress.transport import guarded_transport, shared
+from engine.errors import EgressRefusedError
 
 if TYPE_CHECKING:
     import httpx
     import httpx2
+
+    from engine.ports import Stamp
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """As they come over the wire."""
@@ -43,12 +47,12 @@ class GuardedEgress:
         self._transport2: httpx2.AsyncBaseTransport | None = None
 
     @asynccontextmanager
-    async def http(self) -> AsyncIterator["httpx.AsyncClient"]:
+    async def http(self, stamp: "Stamp | None" = None) -> AsyncIterator["httpx.AsyncClient"]:
         """A client of its own, so without anybody else's cookies, over the shared connections."""
         import httpx
 
         async with httpx.AsyncClient(
-            transport=shared(httpx, self.transport()),
+            transport=shared(httpx, self.transport(), stamp),
             timeout=self._timeout,
             trust_env=False,
             max_redirects=MAX_REDIRECTS,
@@ -73,8 +77,34 @@ class GuardedEgress:
             self._transport2 = guarded_transport(httpx2, httpcore2, self.policy, self._max_bytes)
         return self._transport2
 
+    def limited(self, allowed_hosts: Iterable[str]) -> "LimitedEgress":
+        """The same way out, but only to these hosts; none of them: to all."""
+        return LimitedEgress(self, origins(allowed_hosts))
+
     async def aclose(self) -> None:
         for transport in (self._transport, self._transport2):
             if transport is not None:
                 await transport.aclose()
         self._transport = self._transport2 = None
+
+
+class LimitedEgress:
+    """An organization's way out: the shared one, to the hosts on its list."""
+
+    def __init__(self, inner: GuardedEgress, allowed: tuple[Origin, ...]) -> None:
+        self._inner = inner
+        self._allowed = allowed
+
+    def http(self, stamp: "Stamp | None" = None) -> AbstractAsyncContextManager["httpx.AsyncClient"]:
+        return self._inner.http(self._checked(stamp) if self._allowed else stamp)
+
+    def _checked(self, stamp: "Stamp | None") -> "Stamp":
+        def check(request: "httpx.Request") -> "httpx.Request":
+            if not any(origin.names(request.url) for origin in self._allowed):
+                raise EgressRefusedError(
+                    f"{request.url.host} is not among the hosts that this organization allows",
+                    details={"host": request.url.host},
+                )
+            return stamp(request) if stamp is not None else request
+
+        return check

@@ -1,6 +1,6 @@
 """Transports for httpx and for httpx2, which model SDKs use: the same code over either library."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -87,12 +87,12 @@ def guarded_transport(http: ModuleType, core: ModuleType, policy: Policy, max_by
     return GuardedTransport()
 
 
-def shared(http: ModuleType, transport: Any) -> Any:
+def shared(http: ModuleType, transport: Any, stamp: Callable[[Any], Any] | None = None) -> Any:
     """The transport for one client among several: closing the client leaves it open."""
 
     class Shared(http.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: Any) -> Any:
-            return await transport.handle_async_request(request)
+            return await transport.handle_async_request(stamp(request) if stamp else request)
 
         async def aclose(self) -> None:
             return None

@@ -25,6 +25,7 @@ Widget = Literal[
     "switch",
     "select",
     "model",
+    "credential",
     "json",
     "key_value",
     "list",

@@ -193,7 +193,7 @@ def test_braces_in_verbatim_fields_are_no_expressions():
         "{{ node_later.output.x }}",
         "{{ node_a.output.x }}",
         "{{ node_beside.output.x | default('') }}",
-        "{{ secrets.KEY }}",
+        "{{ secret.KEY }}",
         "{{ item }}",
         "{{ node_before.text }}",
     ],

@@ -38,6 +38,13 @@ class HttpRequestConfig(NodeConfig):
     body: JsonValue = field(
         "Body", "Text is sent as it is, everything else as JSON.", widget="json", default=None
     )
+    credential_id: Text | None = field(
+        "Credential",
+        "Sent along, but only to the hosts that it names, also where the answer redirects.",
+        widget="credential",
+        default=None,
+        verbatim=True,
+    )
     fail_on_status: bool = field(
         "Fail on 4xx and 5xx",
         "Off: the run goes on with the answer, whatever its status.",
@@ -65,13 +72,17 @@ class HttpRequest(NodeKind[HttpRequestConfig]):
     Output = HttpRequestOutput
 
     def would(self, config: HttpRequestConfig) -> dict[str, JsonValue]:
-        return config.model_dump(mode="json", include={"method", "url", "headers", "query", "body"})
+        shown = {"method", "url", "headers", "query", "body"}
+        if config.credential_id:
+            shown.add("credential_id")
+        return config.model_dump(mode="json", include=shown)
 
     async def run(self, config: HttpRequestConfig, context: Context) -> Result:
         import httpx
 
+        stamp = await context.stamp(config.credential_id)
         try:
-            async with context.egress.http() as client:
+            async with context.egress.http(stamp) as client:
                 request = _request(client, config, context)
                 response = await client.send(request, stream=True, follow_redirects=True)
                 try:

@@ -1,0 +1,41 @@
+"""What an organization has, by name: for warnings about what it has not, and for pickers."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from agentflow_app.core.database import Transaction
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.vault.models import Credential, Secret, Variable
+from engine.validation import KnownNames
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialName:
+    id: str
+    name: str
+    type: str
+
+
+async def known_names(tx: Transaction, actor: Actor) -> KnownNames:
+    """Names alone, so whoever reads agents may know them."""
+    actor.require("agents:read")
+    secrets = select(col(Secret.name)).where(col(Secret.org_id) == actor.org_id)
+    variables = select(col(Variable.name)).where(col(Variable.org_id) == actor.org_id)
+    credentials = await credential_names(tx, actor)
+    return KnownNames(
+        secrets=set((await tx.execute(secrets)).scalars()),
+        variables=set((await tx.execute(variables)).scalars()),
+        credentials={value for each in credentials for value in (each.id, each.name)},
+    )
+
+
+async def credential_names(tx: Transaction, actor: Actor) -> list[CredentialName]:
+    actor.require("agents:read")
+    query = (
+        select(col(Credential.id), col(Credential.name), col(Credential.type))
+        .where(col(Credential.org_id) == actor.org_id)
+        .order_by(col(Credential.name))
+    )
+    return [CredentialName(str(row[0]), row[1], row[2]) for row in await tx.execute(query)]
