@@ -1,5 +1,6 @@
 """What people do to a run: cancel it, and decide what waits for them."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.base import ExecutionUseCases
 from agentflow_app.executions.models import Execution, ExecutionStep
 from agentflow_app.executions.schemas import ENDED, ApprovalOut, ApproveRequest, ExecutionOut
+from agentflow_app.organizations.teams import teams_of
 
 
 class ExecutionEnded(Conflict):
@@ -54,7 +56,7 @@ class DecideUseCases(ExecutionUseCases):
         execution = await self.load(execution_id, lock=True)
         step = await self._waiting_step(execution, data.step_id)
         details = _details(step)
-        if not may_decide(self.actor, details):
+        if not may_decide(self.actor, details, await teams_of(self.tx, self.actor)):
             raise Forbidden("This approval is for other people; its approvers are named in the node")
         if data.data is not None and not details.get("editable"):
             raise ValidationFailed(fields={"data": "this approval does not allow edits"})
@@ -140,6 +142,7 @@ class DecideUseCases(ExecutionUseCases):
                 .limit(200)
             )
         ).all()
+        teams = await teams_of(self.tx, self.actor)
         names = await AgentService(self.tx, self.actor).names({execution.agent_id for _, execution in rows})
         return [
             ApprovalOut(
@@ -155,7 +158,7 @@ class DecideUseCases(ExecutionUseCases):
                 waiting_since=step.started_at,
             )
             for step, execution in rows
-            if may_decide(self.actor, _details(step))
+            if may_decide(self.actor, _details(step), teams)
         ]
 
 
@@ -167,9 +170,10 @@ def _is_decision(step: ExecutionStep) -> bool:
     return isinstance(step.output_data, dict) and "decided_by" in step.output_data
 
 
-def may_decide(actor: Actor, details: dict[str, Any]) -> bool:
-    """Approvers are member ids, e-mail addresses or roles; none named means every editor."""
+def may_decide(actor: Actor, details: dict[str, Any], teams: Collection[UUID]) -> bool:
+    """Approvers are ids of members or teams, e-mail addresses or roles; none named means every editor."""
     if not actor.is_person or not actor.can("approvals:decide"):
         return False
     approvers = details.get("approvers") or []
-    return not approvers or bool({str(actor.user_id), actor.email, actor.role} & set(map(str, approvers)))
+    mine = {str(actor.user_id), actor.email, actor.role, *map(str, teams)}
+    return not approvers or bool(mine & set(map(str, approvers)))

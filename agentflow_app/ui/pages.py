@@ -6,6 +6,8 @@ from agentflow_app.ui.accounts.page import log_in_page, sign_up_page
 from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.agents.page import agents_page
 from agentflow_app.ui.agents.state import Agents
+from agentflow_app.ui.api_keys.page import api_keys_page
+from agentflow_app.ui.api_keys.state import ApiKeys
 from agentflow_app.ui.approvals.page import approvals_page
 from agentflow_app.ui.approvals.state import Approvals
 from agentflow_app.ui.builder.page import builder_page
@@ -16,6 +18,18 @@ from agentflow_app.ui.executions.state import Run, Runs
 from agentflow_app.ui.home.page import home_page
 from agentflow_app.ui.home.state import Home
 from agentflow_app.ui.missing_page import missing_page
+from agentflow_app.ui.organizations.danger_page import danger_page
+from agentflow_app.ui.organizations.danger_state import Danger
+from agentflow_app.ui.organizations.general_page import general_page
+from agentflow_app.ui.organizations.general_state import General
+from agentflow_app.ui.organizations.invite_page import invite_page
+from agentflow_app.ui.organizations.invite_state import Invite
+from agentflow_app.ui.organizations.members_page import members_page
+from agentflow_app.ui.organizations.members_state import Members
+from agentflow_app.ui.organizations.roles_page import roles_page
+from agentflow_app.ui.organizations.roles_state import Roles
+from agentflow_app.ui.organizations.teams_page import teams_page
+from agentflow_app.ui.organizations.teams_state import Teams
 
 
 def add_pages(app: rx.App) -> None:
@@ -27,4 +41,20 @@ def add_pages(app: rx.App) -> None:
     app.add_page(runs_page, route="/runs", title="Runs · AgentFlow", on_load=Runs.load)
     app.add_page(run_page, route="/runs/[run_id]", title="Run · AgentFlow", on_load=Run.load)
     app.add_page(approvals_page, route="/approvals", title="Approvals · AgentFlow", on_load=Approvals.load)
+    app.add_page(
+        rx.fragment,
+        route="/settings",
+        title="Settings · AgentFlow",
+        on_load=rx.redirect("/settings/organization", replace=True),
+    )
+    for page, name, title, load in (
+        (general_page, "organization", "Organization", General.load),
+        (members_page, "members", "Members", Members.load),
+        (roles_page, "roles", "Roles", Roles.load),
+        (teams_page, "teams", "Teams", Teams.load),
+        (api_keys_page, "api-keys", "API keys", ApiKeys.load),
+        (danger_page, "danger", "Danger zone", Danger.load),
+    ):
+        app.add_page(page, route=f"/settings/{name}", title=f"{title} · AgentFlow", on_load=load)
+    app.add_page(invite_page, route="/invite/[token]", title="Invitation · AgentFlow", on_load=Invite.load)
     app.add_page(missing_page, route="404", title="Not found · AgentFlow")

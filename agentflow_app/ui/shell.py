@@ -8,6 +8,7 @@ import reflex as rx
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.ui.accounts.credentials import log_out
 from agentflow_app.ui.components.icon import icon
+from agentflow_app.ui.organizations.switcher import new_organization_dialog, switcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ DESTINATIONS: Final = (
     Destination("Agents", "/agents", "workflow"),
     Destination("Runs", "/runs", "activity"),
     Destination("Approvals", "/approvals", "user-round-check"),
+    Destination("Settings", "/settings", "settings"),
 )
 
 
@@ -144,12 +146,8 @@ def brand() -> rx.Component:
 def _sidebar(active: str) -> rx.Component:
     return rx.el.aside(
         rx.el.div(
-            brand(),
-            rx.el.span(
-                rx.cond(Shell.organization, Shell.organization, "AgentFlow"),
-                class_name="text-base font-semibold text-gray-12 truncate",
-            ),
-            class_name="flex items-center gap-2 h-12 px-2",
+            switcher(Shell.organization, brand()),
+            class_name="flex items-center h-12",
         ),
         rx.el.nav(
             *[_nav_link(to, active) for to in DESTINATIONS],
@@ -166,9 +164,8 @@ def _sidebar(active: str) -> rx.Component:
 
 def _phone_bars(active: str) -> tuple[rx.Component, rx.Component]:
     top = rx.el.div(
-        brand(),
-        rx.el.span(Shell.organization, class_name="text-base font-semibold text-gray-12 truncate"),
-        rx.el.div(_user_menu(), class_name="ml-auto"),
+        rx.el.div(switcher(Shell.organization, brand()), class_name="min-w-0"),
+        rx.el.div(_user_menu(), class_name="ml-auto shrink-0"),
         class_name=(
             "md:hidden sticky top-0 z-20 flex items-center gap-2 h-12 px-3 bg-gray-2 border-b border-gray-a4"
         ),
@@ -200,6 +197,7 @@ def shell(*children: Any, active: str) -> rx.Component:
             bottom,
             class_name="flex-1 min-w-0",
         ),
+        new_organization_dialog(),
         class_name="flex min-h-screen bg-page text-gray-12",
     )
 
@@ -215,5 +213,6 @@ def workbench(*children: Any, active: str) -> rx.Component:
             bottom,
             class_name="flex-1 min-w-0 flex flex-col h-screen",
         ),
+        new_organization_dialog(),
         class_name="flex h-screen overflow-hidden bg-page text-gray-12",
     )

@@ -109,6 +109,10 @@ STATUS_TONES: Final[dict[str, str]] = {
     "skipped": "gray",
     "draft": "gray",
     "archived": "gray",
+    "expired": "gray",
+    "inactive": "gray",
+    "suspended": "amber",
+    "deleted": "red",
 }
 
 STATUS_LABELS: Final[dict[str, str]] = {
@@ -130,4 +134,8 @@ STATUS_ICONS: Final[dict[str, str]] = {
     "skipped": "circle-minus",
     "draft": "pencil-line",
     "archived": "archive",
+    "expired": "clock",
+    "inactive": "circle-slash",
+    "suspended": "circle-pause",
+    "deleted": "trash-2",
 }

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agentflow_app.core.ids import new_id
-from tests.actors import People
+from agentflow_app.executions.stream import follow
+from tests.actors import People, definition, node, published, running
 
 
 async def test_a_team_through_its_life(people: People) -> None:
@@ -51,3 +52,23 @@ async def test_a_name_is_of_one_team(people: People) -> None:
 @pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "x" * 256}, {"name": "x", "org_id": "y"}])
 async def test_a_bad_team(people: People, body: dict[str, Any]) -> None:
     assert (await people.alice.client.post("/org/teams", json=body)).status_code == 422
+
+
+async def test_an_approval_that_names_a_team_waits_for_its_members(people: People) -> None:
+    team = (await people.alice.client.post("/org/teams", json={"name": "Team"})).json()["id"]
+    review = node("review", "human.approval", message="Send it?", approvers=[team])
+    graph = definition(node("start", "trigger.manual"), review)
+    agent = await published(people.alice, graph)
+    run = (await people.alice.client.post(f"/agents/{agent}/execute", json={})).json()["id"]
+    async with running():
+        async for event in follow(people.alice.actor, run):
+            if event["type"] == "execution.waiting":
+                break
+    erin = people.erin
+    assert (await erin.client.get("/approvals")).json()["data"] == []
+    refused = await erin.client.post(f"/executions/{run}/approve", json={"decision": "approved"})
+    assert refused.status_code == 403
+    await people.alice.client.put(f"/org/teams/{team}/members/{erin.actor.user_id}")
+    assert len((await erin.client.get("/approvals")).json()["data"]) == 1
+    decided = await erin.client.post(f"/executions/{run}/approve", json={"decision": "approved"})
+    assert decided.status_code == 200

@@ -12,13 +12,21 @@ import reflex as rx
 from agentflow_app.agents.schemas import AgentCreate
 from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.agents.state import Agents
+from agentflow_app.ui.api_keys.state import ApiKeys
 from agentflow_app.ui.approvals.state import Approvals
 from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.state import Run, Runs
 from agentflow_app.ui.home.state import Home
+from agentflow_app.ui.organizations.danger_state import Danger
+from agentflow_app.ui.organizations.general_state import General
+from agentflow_app.ui.organizations.invite_state import Invite
+from agentflow_app.ui.organizations.members_state import Members
+from agentflow_app.ui.organizations.roles_state import Roles
+from agentflow_app.ui.organizations.switcher import Switcher
+from agentflow_app.ui.organizations.teams_state import Teams
 from agentflow_app.ui.shell import Shell
-from tests.actors import People, Person
+from tests.actors import People, Person, unique_email
 from tests.ui.conftest import OpenTab, Tab
 
 CANARY = "Canary agent"
@@ -35,6 +43,7 @@ GRAPH = {
     ],
     "edges": [],
 }
+PEOPLE = (General, Members, Teams, ApiKeys, Danger, Switcher, Invite)
 OTHER_GRAPH = {"schema_version": 1, "nodes": [], "edges": []}
 
 
@@ -45,6 +54,11 @@ class Things:
     agent: str
     execution: str
     step: str = "01900000-0000-7000-8000-000000000000"
+    member: str = ""
+    team: str = ""
+    key: str = ""
+    invitation: str = ""
+    org: str = ""
 
 
 def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
@@ -53,6 +67,56 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
     return {
         Door: {"load": ()},
         Shell: {},
+        General: {"load": (), "save": ({"name": "Smuggled", "slug": "smuggled"},)},
+        Members: {
+            "load": (),
+            "load_more": (),
+            "set_search": ("x",),
+            "set_inviting": (True,),
+            "invite": ({"email": "smuggled@example.com", "role": "owner"},),
+            "resend": (things.invitation,),
+            "withdraw": (things.invitation,),
+            "set_role": (things.member, "admin"),
+            "ask": ("remove", things.member),
+            "set_asking": (True,),
+            "activate": (things.member,),
+            "confirm": (),
+        },
+        Roles: {"load": ()},
+        Teams: {
+            "load": (),
+            "open_name": (things.team,),
+            "set_naming": (True,),
+            "save": ({"name": "Smuggled"},),
+            "ask_delete": (things.team,),
+            "set_deleting": (True,),
+            "delete": (),
+            "add": (things.team, things.member),
+            "remove": (things.team, things.member),
+        },
+        ApiKeys: {
+            "load": (),
+            "load_more": (),
+            "set_creating": (True,),
+            "create_key": ({"name": "Smuggled", "agents:read": "on"},),
+            "ask": ("revoke", things.key),
+            "set_asking": (True,),
+            "rotate": ({"grace": "0"},),
+            "revoke": (),
+        },
+        Danger: {
+            "load": (),
+            "ask": ("transfer",),
+            "set_asking": (True,),
+            "set_heir": (things.member,),
+            "transfer": (),
+        },
+        Switcher: {
+            "open_menu": (True,),
+            "choose": (things.org,),
+            "set_creating": (True,),
+        },
+        Invite: {"load": (), "accept": ()},
         Home: {"load": (), "run_sample": ()},
         Agents: {
             "load": (),
@@ -112,12 +176,16 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
     }
 
 
+OWN = {Danger: {"leave"}, Switcher: {"create_organization"}}
+"""Anybody may leave, or make an organization of their own; what comes of it is tested beside the service."""
 BACKGROUND = {(Home, "watch"), (Runs, "watch"), (Live, "follow")}
 """They only read, as the actor that they look up first; the e2e tests follow them."""
 
 
 def test_every_handler_is_listed() -> None:
     known = calls(Things("", ""))
+    for kind, handlers in OWN.items():
+        known[kind] = known[kind] | dict.fromkeys(handlers, ())
     for state in rx.State.get_substates():
         if not state.__module__.startswith("agentflow_app."):
             continue
@@ -133,14 +201,25 @@ async def things(people: People) -> Things:
     agent = (await alice.post("/agents", json=body)).json()["id"]
     assert (await alice.post(f"/agents/{agent}/publish", json={})).status_code == 201
     started = await alice.post(f"/agents/{agent}/execute", json={"trigger_data": {}})
-    return Things(agent, started.json()["id"])
+    scopes = {"name": f"{CANARY} key", "scopes": ["agents:read"]}
+    invitation = {"email": unique_email("canary"), "role": "viewer"}
+    return Things(
+        agent,
+        started.json()["id"],
+        member=str(people.erin.actor.user_id),
+        team=(await alice.post("/org/teams", json={"name": f"{CANARY} team"})).json()["id"],
+        key=(await alice.post("/org/api-keys", json=scopes)).json()["id"],
+        invitation=(await alice.post("/org/invitations", json=invitation)).json()["id"],
+        org=str(people.alice.org_id),
+    )
 
 
 async def everything(alice: Person) -> list[Any]:
     """All that alice has, as she sees it."""
     agents = (await alice.client.get("/agents")).json()
     drafts = [(await alice.client.get(f"/agents/{agent['id']}/draft")).json() for agent in agents["data"]]
-    return [agents, drafts, (await alice.client.get("/executions")).json()]
+    paths = ("/executions", "/org", "/org/members", "/org/teams", "/org/api-keys", "/org/invitations")
+    return [agents, drafts, *[(await alice.client.get(path)).json() for path in paths]]
 
 
 def tamper(tab: Tab, things: Things) -> None:
@@ -152,6 +231,11 @@ def tamper(tab: Tab, things: Things) -> None:
     agents.leaving.id, agents.name = things.agent, "Smuggled"
     home.sample.id = things.agent
     tab.state(Shell).can_write = True
+    members, teams, keys, danger = tab.state(Members), tab.state(Teams), tab.state(ApiKeys), tab.state(Danger)
+    members.target.id, members.asking, members.editable = things.member, "remove", True
+    teams.target.id, teams.editable = things.team, True
+    keys.target.id, keys.editable = things.key, True
+    danger.heir, danger.owner = things.member, True
 
 
 async def send_everything(tab: Tab, things: Things) -> list[Any]:
@@ -165,7 +249,10 @@ async def send_everything(tab: Tab, things: Things) -> list[Any]:
 
 def shown(tab: Tab) -> str:
     return str(
-        [tab.state(kind).dict() for kind in (Home, Agents, Builder, Runs, Run, Live, Approvals, Shell)]
+        [
+            tab.state(kind).dict()
+            for kind in (Home, Agents, Builder, Runs, Run, Live, Approvals, Shell, *PEOPLE)
+        ]
     )
 
 

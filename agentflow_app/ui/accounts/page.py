@@ -10,7 +10,7 @@ from agentflow_app.ui.components.field import text_input
 from agentflow_app.ui.shell import brand
 
 
-def _field(name: str, label: str, help_text: str = "", **props: Any) -> rx.Component:
+def door_field(name: str, label: str, help_text: str = "", **props: Any) -> rx.Component:
     return rx.el.div(
         rx.el.label(label, html_for=name, class_name="block mb-1 text-sm font-medium text-gray-12"),
         text_input(name, name=name, required=True, class_name="h-9", **props),
@@ -30,6 +30,16 @@ def _page(
         path=path,
         class_name="flex flex-col gap-3",
     )
+    return door(
+        rx.el.h1(title, class_name="text-xl font-semibold text-gray-12"),
+        rx.el.p(text, class_name="mt-1 mb-5 text-base text-gray-11"),
+        form,
+        below=rx.el.p(other, class_name="mt-4 text-center text-base text-gray-11"),
+    )
+
+
+def door(*children: Any, below: rx.Component | None = None) -> rx.Component:
+    """A page for whoever is not in yet: one card in the middle."""
     return rx.el.main(
         rx.el.div(
             rx.el.div(
@@ -38,12 +48,9 @@ def _page(
                 class_name="flex items-center justify-center gap-2",
             ),
             rx.el.div(
-                rx.el.h1(title, class_name="text-xl font-semibold text-gray-12"),
-                rx.el.p(text, class_name="mt-1 mb-5 text-base text-gray-11"),
-                form,
-                class_name="mt-6 p-6 bg-panel border border-gray-a5 rounded-xl shadow-float",
+                *children, class_name="mt-6 p-6 bg-panel border border-gray-a5 rounded-xl shadow-float"
             ),
-            rx.el.p(other, class_name="mt-4 text-center text-base text-gray-11"),
+            below or rx.fragment(),
             class_name="w-full max-w-[400px]",
         ),
         id="main",
@@ -58,9 +65,9 @@ def sign_up_page() -> rx.Component:
         "/api/v1/auth/signup?session=page",
         "Sign up",
         [
-            _field("name", "Your name", auto_complete="name", auto_focus=True),
-            _field("email", "Work email", type="email", auto_complete="email"),
-            _field(
+            door_field("name", "Your name", auto_complete="name", auto_focus=True),
+            door_field("email", "Work email", type="email", auto_complete="email"),
+            door_field(
                 "password",
                 "Password",
                 "At least 8 characters.",
@@ -68,7 +75,7 @@ def sign_up_page() -> rx.Component:
                 auto_complete="new-password",
                 min_length=8,
             ),
-            _field("org_name", "Organization", "Your company or team.", auto_complete="organization"),
+            door_field("org_name", "Organization", "Your company or team.", auto_complete="organization"),
         ],
         rx.fragment("Have an account? ", rx.link("Log in", href="/login", underline="always")),
     )
@@ -81,8 +88,8 @@ def log_in_page() -> rx.Component:
         "/api/v1/auth/login?session=page",
         "Log in",
         [
-            _field("email", "Email", type="email", auto_complete="email", auto_focus=True),
-            _field("password", "Password", type="password", auto_complete="current-password"),
+            door_field("email", "Email", type="email", auto_complete="email", auto_focus=True),
+            door_field("password", "Password", type="password", auto_complete="current-password"),
         ],
         rx.fragment("New here? ", rx.link("Create an account", href="/signup", underline="always")),
     )

@@ -15,15 +15,16 @@ def dialog(
     description: Any = "",
     actions: list[rx.Component] | None = None,
     wide: bool = False,
+    close: str | rx.Var[str] = "Cancel",
 ) -> rx.Component:
-    """A modal that the state opens. Escape, the backdrop and Cancel close it."""
+    """A modal that the state opens. Escape, the backdrop and its first button, `close`, close it."""
     return rx.dialog.root(
         rx.dialog.content(
             rx.dialog.title(title, class_name="text-lg font-semibold text-gray-12", margin_bottom="4px"),
             rx.dialog.description(description, class_name="text-base text-gray-11"),
             rx.el.div(*body, class_name="mt-4 flex flex-col gap-4"),
             rx.el.div(
-                rx.dialog.close(button("Cancel")),
+                rx.dialog.close(button(close)),
                 *(actions or []),
                 class_name="mt-6 flex justify-end gap-2",
             ),

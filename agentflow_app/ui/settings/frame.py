@@ -20,7 +20,17 @@ class Section:
 
 
 SECTIONS: Final[tuple[tuple[str, tuple[Section, ...]], ...]] = (
-    ("Organization", ()),
+    (
+        "Organization",
+        (
+            Section("General", "/settings/organization"),
+            Section("Members", "/settings/members"),
+            Section("Roles", "/settings/roles"),
+            Section("Teams", "/settings/teams"),
+            Section("API keys", "/settings/api-keys", needs="api_keys:read"),
+            Section("Danger zone", "/settings/danger"),
+        ),
+    ),
     ("You", ()),
 )
 
