@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import engine_steps, runs
+from benchmarks import authorization, engine_steps, runs
 
 RESULTS = Path(__file__).with_name("results.md")
 PACKAGES = (
@@ -31,6 +31,8 @@ def main() -> None:
         "Versions: " + ", ".join(f"{name} {version(name)}" for name in PACKAGES) + ".",
         "",
         *asyncio.run(engine_steps.report()),
+        "",
+        *asyncio.run(authorization.report()),
         "",
         *asyncio.run(runs.report()),
     ]

@@ -1,34 +1,19 @@
 """Real services for every test: PostgreSQL, Redis, a migrated database, a whole installation, a browser."""
 
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from agentflow_app.core import settings as settings_module
-from agentflow_app.core.embedded.postgres import Postgres
-from agentflow_app.core.embedded.redis import EmbeddedRedis
-from agentflow_app.core.embedded.secrets import local_secrets
 from agentflow_app.core.settings import Settings
 from tests.support.chromium import FLAGS, MISSING, find_chromium
-from tests.support.processes import UNLIMITED, Installation, clean_environment, free_port
+from tests.support.processes import Installation, free_port
+from tests.support.services import Services, own_services, settings_over
 
 pytest_plugins = ["tests.actors"]
-
-
-@dataclass(frozen=True)
-class Services:
-    """The session's servers and the folder that they live in."""
-
-    data_dir: Path
-    postgres: Postgres
-    redis: EmbeddedRedis
-    secret_key: str
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,20 +31,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def services() -> Iterator[Services]:
-    with tempfile.TemporaryDirectory(prefix="agentflow-tests-", ignore_cleanup_errors=True) as folder:
-        data_dir = Path(folder)
-        kept = local_secrets(data_dir)
-        postgres = Postgres(data_dir, kept.postgres_password, data_dir / "postgres.log")
-        redis = EmbeddedRedis(data_dir, kept.redis_password, data_dir / "redis.log")
-        try:
-            postgres.make()
-            (postgres.cluster / "local.conf").write_text("fsync = off\nsynchronous_commit = off\n")
-            postgres.start()
-            redis.start()
-            yield Services(data_dir, postgres, redis, kept.secret_key)
-        finally:
-            redis.stop()
-            postgres.stop()
+    folder = tempfile.TemporaryDirectory(prefix="agentflow-tests-", ignore_cleanup_errors=True)
+    with folder as name, own_services(Path(name)) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -81,25 +55,8 @@ def settings(services: Services) -> Iterator[Settings]:
 
     Tests share the database and each makes organizations of its own, as tenants do.
     """
-    from agentflow_app.core.migrations import upgrade
-
-    given = {
-        "DATABASE_URL": services.postgres.url,
-        "REDIS_URL": services.redis.url,
-        "AGENTFLOW_SECRET_KEY": services.secret_key,
-        "AGENTFLOW_DATA_DIR": str(services.data_dir),
-        **UNLIMITED,
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name in set(os.environ) - set(clean_environment()):
-            patch.delenv(name)
-        for name, value in given.items():
-            patch.setenv(name, value)
-        settings_module.settings.cache_clear()
-        config = settings_module.settings()
-        upgrade(config)
+    with settings_over(services) as config:
         yield config
-    settings_module.settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from agentflow_app.core.embedded.redis import EmbeddedRedis
 from agentflow_app.core.embedded.secrets import local_secrets
 from agentflow_app.core.embedded.sockets import make_private, socket_folder
 from agentflow_app.core.startup import StartupError
-from tests.conftest import Services
+from tests.support.services import Services
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""What authentication, the tenant's scope and row-level security cost a read: `GET /agents`, in one process.
+
+The bound is the same service reading the same rows with none of them: no token, no tenant set, and as a role
+that row-level security does not bind. Both are called in turns, without HTTP and without rate limits.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+from agentflow_app.agents.schemas import AgentCreate, AgentOut, AgentQuery
+from agentflow_app.agents.service import AgentService
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.pagination import Page
+from agentflow_app.core.settings import settings
+from agentflow_app.core.tenancy import Actor
+from tests.support.services import own_services, settings_over
+
+AGENTS = 20
+ROUNDS = 15
+CALLS = 40
+GOAL = 0.15
+
+
+async def report() -> list[str]:
+    """Lines of Markdown."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        own_services(Path(folder)) as services,
+        settings_over(services),
+    ):
+        from agentflow_app.accounts.schemas import SignUp
+        from agentflow_app.accounts.service import sign_up
+        from agentflow_app.api import create_api
+
+        login = await sign_up(
+            SignUp(email="bench@example.com", password="correct horse battery", name="B", org_name="B")
+        )
+        async with database().transaction(login.actor) as tx:
+            for number in range(AGENTS):
+                await AgentService(tx, login.actor).create(AgentCreate(name=f"Agent {number}"))
+        guarded = create_api()
+        async with _bare(login.actor) as bare:
+            token = f"Bearer {login.body.access_token}".encode()
+            headers = [(b"authorization", token)]
+            pairs = [
+                (await _seconds(bare, "/agents", []), await _seconds(guarded, "/api/v1/agents", headers))
+                for _ in range(ROUNDS + 1)
+            ][1:]
+    without, with_all = (statistics.median(each) * 1000 for each in zip(*pairs, strict=True))
+    lost = 1 - statistics.median(one / other for one, other in pairs)
+    return [
+        f"## Who may read (`GET /agents` of {AGENTS}, median of {ROUNDS} rounds of {CALLS} calls in turns)",
+        "",
+        "| | ms a call |",
+        "|---|---|",
+        f"| bound: the service alone | {without:.2f} |",
+        f"| authenticated, in its tenant, under row-level security | {with_all:.2f} |",
+        "",
+        f"Throughput lost: {lost:.0%} (goal: at most {GOAL:.0%}).",
+    ]
+
+
+@asynccontextmanager
+async def _bare(actor: Actor) -> AsyncIterator[FastAPI]:
+    url = make_url(settings().database_url).set(drivername="postgresql+psycopg")
+    engine = create_async_engine(url)
+    sessions = async_sessionmaker(engine, class_=Transaction, expire_on_commit=False)
+    app = FastAPI()
+
+    @app.get("/agents")
+    async def agents(query: Annotated[AgentQuery, Query()]) -> Page[AgentOut]:
+        async with sessions() as tx:
+            return await AgentService(tx, actor).list(query)
+
+    yield app
+    await engine.dispose()
+
+
+async def _seconds(
+    app: Callable[..., Awaitable[None]], path: str, headers: list[tuple[bytes, bytes]]
+) -> float:
+    """A call's, on average."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"bench"), *headers],
+        "client": ("127.0.0.1", 1),
+        "server": ("bench", 80),
+    }
+    status = 0
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        await app(dict(scope), receive, send)
+        assert status == 200, status
+    return (time.perf_counter() - began) / CALLS
