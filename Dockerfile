@@ -14,6 +14,11 @@ COPY rxconfig.py ./
 RUN python bootstrap.py run -- agentflow build \
     && rm -rf .agentflow/frontend/stage .agentflow/frontend/reflex .agentflow/frontend/bin ~/.cache ~/.npm
 
+FROM build AS bill
+COPY requirements-dev.lock ./
+COPY supply_chain supply_chain
+RUN python bootstrap.py dev -- python -m supply_chain sbom /sbom
+
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /app agentflow
 WORKDIR /app
@@ -24,6 +29,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     PORT=3000 \
     PYTHONUNBUFFERED=1
 COPY --from=build /app /app
+COPY --from=bill /sbom sbom
 COPY alembic alembic
 COPY examples examples
 USER agentflow

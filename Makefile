@@ -9,7 +9,7 @@ DEV = $(PYTHON) bootstrap.py dev --
 COMPILE = uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types bench lock clean
+.PHONY: help run test lint format types audit bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ format: ## Write the style
 
 types: ## Check types
 	@$(DEV) python -m mypy
+
+audit: ## Ask for known faults of the packages
+	@$(DEV) python -m supply_chain audit
 
 bench: ## Measure this machine
 	@$(DEV) python -m benchmarks

@@ -1,0 +1,78 @@
+"""Whatever the API's description allows, and what it does not, never ends in an error of ours."""
+
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import APIOperation, Case, GenerationMode
+
+from agentflow_app.api import create_api
+from tests.actors import GREETING, Person, published
+
+CASES = 8
+"""Of each call, with data as described and with data that is not; half of them with ids that exist."""
+
+
+def operations() -> list[APIOperation[Any, Any, Any, Any]]:
+    found = schemathesis.openapi.from_dict(create_api().openapi()).get_all_operations()
+    return [operation.ok() for operation in found if not operation.ok().path.endswith("/events")]
+
+
+def cases(operation: APIOperation[Any, Any, Any, Any]) -> list[Case]:
+    drawn: list[Case] = []
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+        @settings(
+            max_examples=CASES,
+            database=None,
+            deadline=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def draw(case: Case) -> None:
+            drawn.append(case)
+
+        with suppress(Unsatisfiable):  # a call that takes nothing cannot be given anything wrong
+            draw()
+    return drawn
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda each: f"{each.method.upper()} {each.path}")
+async def test_no_call_that_can_be_thought_of_crashes(
+    api: FastAPI, alice: Person, operation: APIOperation[Any, Any, Any, Any]
+) -> None:
+    agent_id = await published(alice, GREETING)
+    started = await alice.client.post(f"/agents/{agent_id}/execute", json={})
+    known = {"agent_id": agent_id, "execution_id": started.json()["id"]}
+    transport = httpx.ASGITransport(api, raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {alice.token}"}
+    async with httpx.AsyncClient(transport=transport, headers=headers) as client:
+        for number, case in enumerate(cases(operation)):
+            if number % 2 and isinstance(case.path_parameters, dict):
+                case.path_parameters |= {k: v for k, v in known.items() if k in case.path_parameters}
+            if case.query:
+                case.query.pop("wait", None)  # nobody runs anything here
+            request = case.as_transport_kwargs(base_url="http://agentflow.test")
+            answer = await client.request(
+                request["method"],
+                request["url"],
+                params=request.get("params"),
+                headers=_sendable(request.get("headers") or {}),
+                json=request.get("json"),
+                content=request.get("data") if isinstance(request.get("data"), (str, bytes)) else None,
+            )
+            assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+            if answer.status_code >= 400:
+                assert set(answer.json()) == {"error"}, answer.text
+
+
+def _sendable(headers: Any) -> dict[str, str]:
+    ours = ("authorization", "user-agent")
+    return {name: value for name, value in headers.items() if name.lower() not in ours}
