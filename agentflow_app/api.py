@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from prometheus_client import Histogram
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -16,10 +15,12 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentflow_app import documentation
+from agentflow_app.accounts import account_endpoints as account
 from agentflow_app.accounts import api_key_endpoints as api_keys
 from agentflow_app.accounts import endpoints as accounts
 from agentflow_app.agents import endpoints as agents
 from agentflow_app.core import health
+from agentflow_app.core.answers import error_response
 from agentflow_app.core.errors import AppError, NotFound, PayloadTooLarge, ValidationFailed
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.logging import request_id
@@ -56,20 +57,11 @@ class BadRequest(AppError):  # noqa: N818
     status = 400
 
 
-def _json(error: AppError, headers: dict[str, str] | None = None) -> JSONResponse:
-    sent = dict(headers or {})
-    if error.retry_after is not None:
-        sent["Retry-After"] = str(error.retry_after)
-    if error.status == 401:
-        sent["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(error.envelope(), error.status, headers=sent)
-
-
 async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     if error.status >= 500:
         logger.warning("Request failed", extra={"code": error.code, "error": error.message})
-    return _json(error)
+    return error_response(error)
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
@@ -81,22 +73,24 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
         known = {"extra_forbidden": "is not a field of this call", "json_invalid": "is not valid JSON"}
         fields[path] = known.get(found["type"], found["msg"].removeprefix("Value error, "))
     if any(found["loc"][0] == "path" for found in error.errors()):
-        return _json(NotFound(f"There is nothing at {request.url.path}"))
-    return _json(ValidationFailed(fields=fields))
+        return error_response(NotFound(f"There is nothing at {request.url.path}"))
+    return error_response(ValidationFailed(fields=fields))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, AppError):
-        return _json(error.__cause__)  # raised while the body was read
+        return error_response(error.__cause__)  # raised while the body was read
     if error.status_code == 404:
-        return _json(NotFound(f"There is nothing at {request.url.path}"))
+        return error_response(NotFound(f"There is nothing at {request.url.path}"))
     if error.status_code == 405:
         headers = dict(error.headers or {})
-        return _json(MethodNotAllowed(f"{request.method} is not possible here"), headers)
+        return error_response(MethodNotAllowed(f"{request.method} is not possible here"), headers)
     if error.status_code == 400:
-        return _json(ValidationFailed("The body cannot be read", fields={"body": "is not readable JSON"}))
-    return _json(BadRequest(str(error.detail)))
+        return error_response(
+            ValidationFailed("The body cannot be read", fields={"body": "is not readable JSON"})
+        )
+    return error_response(BadRequest(str(error.detail)))
 
 
 class RequestEdge:
@@ -143,13 +137,13 @@ class RequestEdge:
                 if scope["path"].startswith("/api"):
                     rate_limits().ensure_not_blocked(address)
                 if scope["method"] not in _METHODS and scope["path"].startswith("/api"):
-                    await _json(MethodNotAllowed("This method is not possible here"))(
+                    await error_response(MethodNotAllowed("This method is not possible here"))(
                         scope, receive, send_with_id
                     )
                     return
                 declared = headers.get(b"content-length", b"0")
                 if not declared.isdigit() or int(declared) > self._max:
-                    await _json(self._too_large())(scope, receive, send_with_id)
+                    await error_response(self._too_large())(scope, receive, send_with_id)
                     return
                 await self._app(scope, self._bounded(receive), send_with_id)
             else:
@@ -157,13 +151,13 @@ class RequestEdge:
         except AppError as error:
             if status or scope["type"] != "http":
                 raise
-            await _json(error)(scope, receive, send_with_id)
+            await error_response(error)(scope, receive, send_with_id)
         except Exception:
             logger.exception("Request crashed")
             if status or scope["type"] != "http":
                 raise
             message = "Something went wrong on our side; the request id finds it in the logs"
-            await _json(InternalError(message))(scope, receive, send_with_id)
+            await error_response(InternalError(message))(scope, receive, send_with_id)
         finally:
             if status:
                 self._log(scope, status, time.perf_counter() - began)
@@ -220,6 +214,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         accounts.router,
         accounts.sessions,
         accounts.own,
+        account.router,
         api_keys.router,
         api_keys.secret,
         accounts.switching,

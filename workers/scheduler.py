@@ -6,6 +6,9 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from agentflow_app.accounts.active import sweep_ended
+from agentflow_app.accounts.challenges import sweep_challenges
+from agentflow_app.accounts.links import sweep_links
 from agentflow_app.accounts.sessions import sweep_sessions
 from agentflow_app.core import heartbeats, jobs
 from agentflow_app.core.database import close_database
@@ -32,6 +35,9 @@ async def reconcile() -> None:
 async def housekeep() -> None:
     await sweep()
     await sweep_sessions()
+    await sweep_ended()
+    await sweep_links()
+    await sweep_challenges()
     await mail.sweep_mail()
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
 from sqlmodel import col
 
-from agentflow_app.accounts.models import PUBLIC_USER, ApiKey, User
+from agentflow_app.accounts.models import PUBLIC_USER, ApiKey, EndedSession, User
 from agentflow_app.accounts.sessions import actor_of
 from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import digest, read_access_token
@@ -54,10 +55,48 @@ async def _by_token(token: str) -> Actor | None:
                     col(Membership.user_id) == claims.user_id,
                     col(Membership.org_id) == claims.org_id,
                     *may_act(),
+                    or_(
+                        col(User.tokens_valid_after).is_(None),
+                        col(User.tokens_valid_after) < claims.issued_at,
+                    ),
+                    _not_ended(claims.session_id),
                 )
             )
         ).one_or_none()
-    return actor_of(*row) if row else None
+    return actor_of(*row, claims.session_id) if row else None
+
+
+def _not_ended(session_id: UUID | None) -> ColumnElement[bool]:
+    if session_id is None:
+        return true()
+    return ~select(col(EndedSession.id)).where(col(EndedSession.id) == session_id).exists()
+
+
+async def ensure_still_in(actor: Actor) -> None:
+    """For what goes on once let in, as sockets do. Raises Unauthenticated where it would not be now."""
+    if actor.user_id is None:
+        return
+    query = (
+        select(col(Membership.id))
+        .join(User, col(User.id) == col(Membership.user_id))
+        .join(Organization, col(Organization.id) == col(Membership.org_id))
+        .where(
+            col(Membership.user_id) == actor.user_id,
+            col(Membership.org_id) == actor.org_id,
+            *may_act(),
+            _not_ended(actor.session_id),
+        )
+    )
+    if actor.key_id is not None:
+        usable = select(col(ApiKey.id)).where(
+            col(ApiKey.id) == actor.key_id,
+            col(ApiKey.is_active),
+            or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > func.now()),
+        )
+        query = query.where(usable.exists())
+    async with database().transaction(actor) as tx:
+        if (await tx.execute(query)).scalar_one_or_none() is None:
+            raise Unauthenticated
 
 
 async def _by_key(secret: str) -> Actor | None:
@@ -100,4 +139,5 @@ async def _by_key(secret: str) -> Actor | None:
         org_name=person.org_name,
         scopes=frozenset(key.scopes),
         key_id=key.id,
+        lacks_second_factor=person.lacks_second_factor,
     )

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
+from starlette.background import BackgroundTask
 
-from agentflow_app.accounts import service
+from agentflow_app.accounts import profile, recovery, service
+from agentflow_app.accounts.challenges import CHALLENGE_COOKIE, LIFETIME
 from agentflow_app.accounts.routes import (
     CookieRoute,
     CurrentActor,
@@ -13,7 +15,20 @@ from agentflow_app.accounts.routes import (
     SignInRoute,
     TenantRoute,
 )
-from agentflow_app.accounts.schemas import LogIn, Me, SignedIn, SignUp, Switch
+from agentflow_app.accounts.schemas import (
+    LinkFollowed,
+    LogIn,
+    Me,
+    PasskeyAsked,
+    PasskeyLogIn,
+    PasswordForgot,
+    PasswordReset,
+    SecondStep,
+    SignedIn,
+    SignUp,
+    Switch,
+    Verified,
+)
 from agentflow_app.accounts.sessions import (
     PAGE_LIFETIME,
     REFRESH_COOKIE,
@@ -21,6 +36,8 @@ from agentflow_app.accounts.sessions import (
     SESSION_COOKIE,
     session_cookie,
 )
+from agentflow_app.accounts.trail import note_failure
+from agentflow_app.core.answers import error_response
 from agentflow_app.core.origin import origin
 from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.settings import settings
@@ -30,6 +47,7 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=SignInRoute)
 sessions = APIRouter(prefix="/auth", tags=["auth"], route_class=CookieRoute)
 own = APIRouter(prefix="/auth", tags=["auth"], route_class=TenantRoute)
 switching = APIRouter(prefix="/auth", tags=["auth"], route_class=SecretRoute)
+COOKIE_PATH = "/api/v1/auth"
 Session = Annotated[
     Literal["token", "page"],
     Query(description="`token` sets the refresh cookie of the API, `page` the session cookie of the web app"),
@@ -43,8 +61,7 @@ def _secure(request: Request) -> bool:
 
 def _refresh_cookie(request: Request) -> tuple[str, str]:
     """The cookie's name, and the path that it is limited to."""
-    path = request.url.path.rsplit("/auth/", 1)[0] + "/auth"
-    return (f"__Secure-{REFRESH_COOKIE}" if _secure(request) else REFRESH_COOKIE), path
+    return (f"__Secure-{REFRESH_COOKIE}" if _secure(request) else REFRESH_COOKIE), COOKIE_PATH
 
 
 def _page_cookie(request: Request) -> str:
@@ -78,6 +95,32 @@ def set_cookie(request: Request, response: Response, login: service.Login) -> Si
     return login.body
 
 
+def _challenge_cookie(request: Request) -> str:
+    return f"__Secure-{CHALLENGE_COOKIE}" if _secure(request) else CHALLENGE_COOKIE
+
+
+def _set_challenge(request: Request, response: Response, browser: str) -> None:
+    """Ties the next step to this browser."""
+    response.set_cookie(
+        _challenge_cookie(request),
+        browser,
+        max_age=int(LIFETIME.total_seconds()),
+        path=_refresh_cookie(request)[1],
+        httponly=True,
+        secure=_secure(request),
+        samesite="strict",
+    )
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _end_challenge(request: Request, response: Response, login: service.Login) -> SignedIn:
+    path, secure = _refresh_cookie(request)[1], _secure(request)
+    response.delete_cookie(
+        _challenge_cookie(request), path=path, secure=secure, httponly=True, samesite="strict"
+    )
+    return set_cookie(request, response, login)
+
+
 @router.post("/signup", status_code=201)
 async def signup(data: SignUp, request: Request, response: Response, session: Session = "token") -> SignedIn:
     login = await service.sign_up(data, session)
@@ -85,9 +128,61 @@ async def signup(data: SignUp, request: Request, response: Response, session: Se
     return set_cookie(request, response, login)
 
 
-@router.post("/login")
-async def login(data: LogIn, request: Request, response: Response, session: Session = "token") -> SignedIn:
-    return set_cookie(request, response, await service.log_in(data, session))
+@router.post("/login", response_model=SignedIn)
+async def login(
+    data: LogIn, request: Request, response: Response, session: Session = "token"
+) -> SignedIn | Response:
+    """401 SECOND_FACTOR_REQUIRED where the account has one: go on at `/auth/login/second-factor`."""
+    try:
+        return set_cookie(request, response, await service.log_in(data, session))
+    except service.SecondFactorRequired as error:
+        refused = error_response(error)
+        _set_challenge(request, refused, error.browser)
+        return refused
+    except service.WrongCredentials as error:
+        refused = error_response(error)
+        refused.background = BackgroundTask(note_failure, data.email)
+        return refused
+
+
+@router.post("/login/second-factor")
+async def second_factor(
+    data: SecondStep, request: Request, response: Response, session: Session = "token"
+) -> SignedIn:
+    """With the cookie that the first step set."""
+    login = await service.second_step(data, request.cookies.get(_challenge_cookie(request)), session)
+    return _end_challenge(request, response, login)
+
+
+@router.post("/passkey/begin")
+async def begin_passkey(request: Request, response: Response) -> PasskeyAsked:
+    asked, browser = await service.begin_passkey()
+    _set_challenge(request, response, browser)
+    return asked
+
+
+@router.post("/passkey")
+async def passkey(
+    data: PasskeyLogIn, request: Request, response: Response, session: Session = "token"
+) -> SignedIn:
+    login = await service.log_in_with_passkey(data, request.cookies.get(_challenge_cookie(request)), session)
+    return _end_challenge(request, response, login)
+
+
+@router.post("/password/forgot", status_code=202)
+async def forgot_password(data: PasswordForgot, tasks: BackgroundTasks) -> None:
+    """Whether there is such an account is not told, also not by the time that this takes."""
+    tasks.add_task(recovery.forget_password, data.email)
+
+
+@router.post("/password/reset", status_code=204)
+async def reset_password(data: PasswordReset) -> None:
+    await recovery.reset_password(data)
+
+
+@router.post("/verify")
+async def verify(data: LinkFollowed) -> Verified:
+    return await profile.follow_link(data.token)
 
 
 @sessions.post("/refresh")

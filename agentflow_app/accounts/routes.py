@@ -62,6 +62,23 @@ def ensure_own_page(request: Request) -> None:
         raise ForeignPage("This may only be called from AgentFlow's own pages")
 
 
+class AccountRoute(APIRoute):
+    """A route about the caller's own account, which is in no tenant. Nothing of its answers is kept."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            actor = await authenticate(credential(request.headers))
+            await rate_limits().organization(actor.org_id, actor.key_id)
+            request.state.actor = actor
+            response = await handler(request)
+            response.headers["Cache-Control"] = "no-store"
+            return response
+
+        return edge
+
+
 class CookieRoute(APIRoute):
     """A route that a cookie authenticates: only for our own pages."""
 

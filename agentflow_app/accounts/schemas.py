@@ -1,10 +1,10 @@
 """What the account calls take and give."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from agentflow_app.core.schemas import Email, Input, Name, Output
 from agentflow_app.core.tenancy import Permission, Role
@@ -17,6 +17,12 @@ def _not_blank(value: str) -> str:
 
 
 Password = Annotated[str, StringConstraints(min_length=8, max_length=256), AfterValidator(_not_blank)]
+
+
+PlainPassword = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+"""One that is compared with what is stored, whatever the rules were when it was chosen."""
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Code = Annotated[str, StringConstraints(min_length=6, max_length=40)]
 
 
 class SignUp(Input):
@@ -61,6 +67,142 @@ class SignedIn(Output):
     user: UserOut
     org: OrgOut
     role: Role
+
+
+class SecondStep(Input):
+    """A `code` of the authenticator app, a recovery code, or what a passkey signed as `credential`."""
+
+    challenge: Secret
+    code: Code | None = None
+    credential: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "SecondStep":
+        if (self.code is None) == (self.credential is None):
+            raise ValueError("send either code or credential")
+        return self
+
+
+class PasskeyAsked(Output):
+    """`options` are for `navigator.credentials`."""
+
+    challenge: str
+    options: dict[str, Any]
+
+
+class PasskeyLogIn(Input):
+    challenge: Secret
+    credential: dict[str, Any]
+
+
+class NewPasskey(Input):
+    challenge: Secret
+    credential: dict[str, Any]
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class PasskeyRename(Input):
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class PasskeyOut(Output):
+    id: UUID
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class SessionOut(Output):
+    """`kind`: `browser` for the pages, `api` for a family of refresh tokens."""
+
+    id: UUID
+    kind: Literal["browser", "api"]
+    organization: str
+    browser: str
+    address: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    current: bool = False
+
+
+class Profile(Output):
+    """`can_verify`: whether this server sends mail at all."""
+
+    id: UUID
+    name: str
+    email: str
+    email_verified: bool
+    can_verify: bool
+    has_password: bool
+    created_at: datetime
+
+
+class ProfileChange(Input):
+    name: Name
+
+
+class EmailChange(Input):
+    email: Email
+    password: PlainPassword
+
+
+class PasswordChange(Input):
+    old_password: PlainPassword
+    new_password: Password
+
+
+class PasswordForgot(Input):
+    email: Annotated[str, StringConstraints(max_length=255)]
+
+
+class PasswordReset(Input):
+    token: Secret
+    password: Password
+
+
+class Confirmed(Input):
+    """The account's password, before something that a thief of the session must not do."""
+
+    password: PlainPassword
+
+
+class LinkFollowed(Input):
+    token: Secret
+
+
+class Verified(Output):
+    """`changed`: it is a new address of the account."""
+
+    email: str
+    changed: bool
+
+
+class Enrolment(Output):
+    """For the authenticator app: `uri` is what the QR code holds. In this answer and never again."""
+
+    secret: str
+    uri: str
+    qr_svg: str
+
+
+class TotpConfirm(Input):
+    code: Code
+
+
+class Disable(Input):
+    password: PlainPassword
+    code: Code
+
+
+class RecoveryCodes(Output):
+    """Each works once. In this answer and never again."""
+
+    codes: list[str]
+
+
+class SecondFactorOut(Output):
+    totp_since: datetime | None
+    recovery_codes_left: int
 
 
 class Switch(Input):

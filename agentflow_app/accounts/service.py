@@ -1,31 +1,54 @@
-"""Sign up, log in, refresh, log out. Works before there is a tenant, so on the system role."""
+"""Sign up, log in, in two steps where there is a second factor, refresh, log out.
+
+Works before there is a tenant, so on the system role.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
+from agentflow_app.accounts import passkeys
+from agentflow_app.accounts.challenges import Challenge, attempt, close, open_challenge
+from agentflow_app.accounts.letters import send_verification
+from agentflow_app.accounts.links import issue
 from agentflow_app.accounts.models import PUBLIC_USER, User
+from agentflow_app.accounts.password_rules import check_password
 from agentflow_app.accounts.passwords import hash_password, verify_password
-from agentflow_app.accounts.schemas import LogIn, Me, OrgOut, SignedIn, SignUp, UserOut
+from agentflow_app.accounts.schemas import (
+    LogIn,
+    Me,
+    OrgOut,
+    PasskeyAsked,
+    PasskeyLogIn,
+    SecondStep,
+    SignedIn,
+    SignUp,
+    UserOut,
+)
+from agentflow_app.accounts.second_factor import has_totp, spend_code
 from agentflow_app.accounts.sessions import (
     Identity,
     SessionExpired,
     actor_of,
-    end_page_session,
-    end_refresh,
+    end_sessions,
     exchange_refresh,
     open_page_session,
     open_refresh,
+    session_of,
 )
 from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import ACCESS_SECONDS, issue_access_token
+from agentflow_app.accounts.trail import note
+from agentflow_app.audit.service import record
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from agentflow_app.core.ids import new_id
 from agentflow_app.core.tenancy import Actor
+from agentflow_app.mail.service import mail_configured
 from agentflow_app.organizations.founding import found
 from agentflow_app.organizations.models import Membership, Organization
 
@@ -70,10 +93,30 @@ class Login:
     kind: Kind
 
 
-def _render(user: User, org: Organization, role: str, kind: Kind, secret: str) -> Login:
-    actor = actor_of(user, org, role)
+class SecondFactorRequired(Unauthenticated):
+    """The password was right. `browser` goes into a cookie; the rest is for the second step."""
+
+    code = "SECOND_FACTOR_REQUIRED"
+
+    def __init__(self, challenge: Challenge, methods: list[str], passkey: dict[str, Any] | None) -> None:
+        super().__init__("Confirm that it is you with your second factor")
+        self.browser = challenge.browser
+        self.details = {"challenge": challenge.token, "methods": methods, "passkey": passkey}
+
+
+class WrongCode(Unauthenticated):
+    code = "INVALID_CODE"
+
+    def __init__(self) -> None:
+        super().__init__("That code is not right, or was used before")
+
+
+def _render(
+    user: User, org: Organization, role: str, kind: Kind, secret: str, session_id: UUID | None
+) -> Login:
+    actor = actor_of(user, org, role, session_id)
     body = SignedIn(
-        access_token=issue_access_token(user.id, org.id),
+        access_token=issue_access_token(user.id, org.id, session_id),
         expires_in=ACCESS_SECONDS,
         user=UserOut.model_validate(user),
         org=OrgOut.model_validate(org),
@@ -82,19 +125,27 @@ def _render(user: User, org: Organization, role: str, kind: Kind, secret: str) -
     return Login(body, actor, secret, kind)
 
 
-async def _open(tx: Transaction, user: User, org: Organization, role: str, kind: Kind) -> Login:
-    who = Identity(user.id, org.id)
+async def _open(tx: Transaction, user: User, org: Organization, role: str, kind: Kind, method: str) -> Login:
+    """The one place where a login begins; `method` says how the person proved who they are."""
+    who = Identity(user.id, org.id, new_id())
     secret = await (open_page_session if kind == "page" else open_refresh)(tx, who)
-    return _render(user, org, role, kind, secret)
+    login = _render(user, org, role, kind, secret, who.session_id)
+    told = {"method": method, "kind": kind, "session_id": str(who.session_id)}
+    record(tx, login.actor, "user.signed_in", "user", user.id, told)
+    await tx.flush()
+    return login
 
 
 async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
     """Makes the user, the organization and the owner's membership, and logs in. Raises EmailTaken."""
+    check_password(data.password, data.email)
     hashed = await hash_password(data.password)
     async with database().system() as tx:
         user = await _add_user(tx, data.email, data.name, hashed)
         org = await found(tx, data.org_name, user.id)
-        return await _open(tx, user, org, "owner", kind)
+        if mail_configured() and (secret := await issue(tx, user.id, "verify", user.email)):
+            await send_verification(tx, user.email, secret)
+        return await _open(tx, user, org, "owner", kind, "sign_up")
 
 
 async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str]:
@@ -118,7 +169,7 @@ async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str]:
 
 
 async def log_in(data: LogIn, kind: Kind = "token") -> Login:
-    """Raises WrongCredentials, in the same time whatever was wrong."""
+    """Raises WrongCredentials, in the same time whatever was wrong, or SecondFactorRequired."""
     async with database().system() as tx:
         user = (
             await tx.execute(select(User).where(col(User.email) == data.email.strip().lower()))
@@ -127,7 +178,54 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
     if not await verify_password(usable, data.password) or user is None:
         raise WrongCredentials
     async with database().system() as tx:
-        return await _open(tx, user, *await _home_of(tx, user), kind)
+        if user.second_factor_at is None:
+            return await _open(tx, user, *await _home_of(tx, user), kind, "password")
+        challenge = await open_challenge(tx, "second_factor", user.id)
+        passkey = await passkeys.options_for(tx, challenge, user.id)
+        codes = ["totp"] if await has_totp(tx, user.id) else []
+    methods = [*codes, *(["passkey"] if passkey else []), "recovery_code"]
+    raise SecondFactorRequired(challenge, methods, passkey)
+
+
+async def second_step(data: SecondStep, browser: str | None, kind: Kind = "token") -> Login:
+    """Raises ChallengeExpired, WrongCode or PasskeyRefused."""
+    answered = await attempt(data.challenge, browser, "second_factor")
+    login = None
+    async with database().system() as tx:
+        user = (await tx.execute(select(User).where(col(User.id) == answered.user_id))).scalar_one()
+        proof: str | None = "passkey"
+        if data.code is not None:
+            proof = await spend_code(tx, user.id, data.code)
+        else:
+            await passkeys.verify(tx, data.credential or {}, answered.nonce, user.id)
+        if proof is None:
+            await note(tx, user, "user.sign_in_failed", {"method": "second_factor"})
+        elif user.is_active:
+            await close(tx, answered)
+            login = await _open(tx, user, *await _home_of(tx, user), kind, f"password+{proof}")
+    if login is None:
+        raise WrongCode
+    return login
+
+
+async def begin_passkey() -> tuple[PasskeyAsked, str]:
+    """What any of this site's passkeys can answer, and the secret for the browser's cookie."""
+    async with database().system() as tx:
+        challenge = await open_challenge(tx, "passkey", None)
+        options = await passkeys.options_for(tx, challenge, None)
+    return PasskeyAsked(challenge=challenge.token, options=options or {}), challenge.browser
+
+
+async def log_in_with_passkey(data: PasskeyLogIn, browser: str | None, kind: Kind = "token") -> Login:
+    """Both factors in one: what one has, and its PIN or finger. Raises ChallengeExpired or PasskeyRefused."""
+    answered = await attempt(data.challenge, browser, "passkey")
+    async with database().system() as tx:
+        user_id = await passkeys.verify(tx, data.credential, answered.nonce, None)
+        user = (await tx.execute(select(User).where(col(User.id) == user_id))).scalar_one()
+        if not user.is_active:
+            raise passkeys.PasskeyRefused
+        await close(tx, answered)
+        return await _open(tx, user, *await _home_of(tx, user), kind, "passkey")
 
 
 async def has_account(email: str) -> bool:
@@ -138,6 +236,7 @@ async def has_account(email: str) -> bool:
 
 async def make_account(email: str, name: str, password: str) -> UUID:
     """A person without an organization yet. Raises EmailTaken."""
+    check_password(password, email)
     hashed = await hash_password(password)
     async with database().system() as tx:
         return (await _add_user(tx, email, name, hashed)).id
@@ -153,20 +252,20 @@ async def _add_user(tx: Transaction, email: str, name: str, hashed: str) -> User
     return user
 
 
-async def open_login(user_id: UUID, org_id: UUID, kind: Kind = "token") -> Login:
-    """For somebody who has proved who they are. Raises NoSuchOrganization where they may not act there."""
+async def open_login(user_id: UUID, org_id: UUID, kind: Kind, *, method: str) -> Login:
+    """For who has proved who they are, by `method`. Raises NoSuchOrganization where they may not act."""
     async with database().system() as tx:
         row = (await tx.execute(_standing(user_id, org_id))).one_or_none()
         if row is None:
             raise NoSuchOrganization(org_id)
-        return await _open(tx, *row, kind)
+        return await _open(tx, *row, kind, method)
 
 
 async def switch(actor: Actor, org_id: UUID, used: str | None) -> Login:
     """Tokens for another of the person's organizations; `used`, the refresh token held so far, ends."""
     if not actor.is_person or actor.user_id is None:
         raise Forbidden("Only a person changes between organizations; a key belongs to one")
-    login = await open_login(actor.user_id, org_id)
+    login = await open_login(actor.user_id, org_id, "token", method="switch")
     await log_out(used, None)
     return login
 
@@ -189,7 +288,7 @@ async def refresh(secret: str | None) -> Login:
         if found:
             who, _ = found
             row = (await tx.execute(_standing(who.user_id, who.org_id))).one_or_none()
-        login = _render(*row, "token", found[1]) if row and found else None
+        login = _render(*row, "token", found[1], found[0].session_id) if row and found else None
     if login is None:
         raise SessionExpired("Log in again")
     return login
@@ -197,10 +296,15 @@ async def refresh(secret: str | None) -> Login:
 
 async def log_out(refresh_secret: str | None, page_secret: str | None) -> None:
     async with database().system() as tx:
-        if refresh_secret:
-            await end_refresh(tx, refresh_secret)
-        if page_secret:
-            await end_page_session(tx, page_secret)
+        for secret in (refresh_secret, page_secret):
+            login = await session_of(tx, secret) if secret else None
+            if login is None or not await end_sessions(tx, login.user_id, only=login.session_id):
+                continue
+            row = (await tx.execute(_standing(login.user_id, login.org_id))).one_or_none()
+            if row is not None:
+                told = {"session_id": str(login.session_id)}
+                record(tx, actor_of(*row), "user.signed_out", "user", login.user_id, told)
+                await tx.flush()
 
 
 async def me(tx: Transaction, actor: Actor) -> Me:

@@ -1,26 +1,30 @@
 """Refresh tokens and page sessions: opened, exchanged, looked up and revoked. Works across tenants."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from agentflow_app.accounts.models import PageSession, RefreshToken, User
+from agentflow_app.accounts.models import EndedSession, PageSession, RefreshToken, User
 from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import digest, new_secret
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Unauthenticated
 from agentflow_app.core.ids import new_id
+from agentflow_app.core.origin import origin
 from agentflow_app.core.tenancy import Actor, role_of
 from agentflow_app.organizations.models import Membership, Organization
+from agentflow_app.organizations.settings import read_settings
 
 REFRESH_LIFETIME = timedelta(days=7)
 PAGE_LIFETIME = timedelta(days=14)
 GRACE = timedelta(seconds=10)
+SEEN_EVERY = timedelta(minutes=1)
 SESSION_COOKIE = "agentflow_session"
 REFRESH_COOKIE = "agentflow_refresh"
 
@@ -29,17 +33,22 @@ REFRESH_COOKIE = "agentflow_refresh"
 class Identity:
     user_id: UUID
     org_id: UUID
+    session_id: UUID | None = None
 
 
 class SessionExpired(Unauthenticated):
     code = "SESSION_EXPIRED"
 
 
-async def open_refresh(tx: Transaction, who: Identity, family: UUID | None = None) -> str:
-    secret = new_secret()
+async def open_refresh(tx: Transaction, who: Identity, opened_at: datetime | None = None) -> str:
+    """The first token of the family `who.session_id`, or the next of one that was opened before."""
+    secret, source = new_secret(), origin.get()
     tx.add(
         RefreshToken(
-            family_id=family or new_id(),
+            family_id=who.session_id or new_id(),
+            opened_at=opened_at or utcnow(),
+            address=source.address,
+            user_agent=source.user_agent,
             user_id=who.user_id,
             org_id=who.org_id,
             token_hash=digest(secret),
@@ -65,35 +74,63 @@ async def exchange_refresh(tx: Transaction, secret: str) -> tuple[Identity, str]
     if row is None or row.revoked_at is not None or row.expires_at <= now:
         return None
     if row.used_at is not None and now - row.used_at > GRACE:
-        await end_family(tx, row.family_id)
+        await end_sessions(tx, row.user_id, only=row.family_id)
         return None
     row.used_at = row.used_at or now
-    who = Identity(row.user_id, row.org_id)
-    return who, await open_refresh(tx, who, row.family_id)
+    who = Identity(row.user_id, row.org_id, row.family_id)
+    return who, await open_refresh(tx, who, row.opened_at)
 
 
-async def end_family(tx: Transaction, family_id: UUID) -> None:
-    await tx.execute(
-        update(RefreshToken)
-        .where(col(RefreshToken.family_id) == family_id, col(RefreshToken.revoked_at).is_(None))
-        .values(revoked_at=func.now())
+async def end_sessions(
+    tx: Transaction,
+    user_id: UUID,
+    *,
+    only: UUID | None = None,
+    but: UUID | None = None,
+    org_id: UUID | None = None,
+) -> int:
+    """Ends a person's logins and all that hangs on them: cookies, access tokens, sockets. How many."""
+    pages = delete(PageSession).where(col(PageSession.user_id) == user_id)
+    families = update(RefreshToken).where(
+        col(RefreshToken.user_id) == user_id, col(RefreshToken.revoked_at).is_(None)
     )
+    if only is not None:
+        pages = pages.where(col(PageSession.id) == only)
+        families = families.where(col(RefreshToken.family_id) == only)
+    if but is not None:
+        pages = pages.where(col(PageSession.id) != but)
+        families = families.where(col(RefreshToken.family_id) != but)
+    if org_id is not None:
+        pages = pages.where(col(PageSession.org_id) == org_id)
+        families = families.where(col(RefreshToken.org_id) == org_id)
+    ended = set((await tx.execute(pages.returning(col(PageSession.id)))).scalars())
+    revoked = families.values(revoked_at=func.now()).returning(col(RefreshToken.family_id))
+    ended |= set((await tx.execute(revoked)).scalars())
+    if ended:
+        await tx.execute(insert(EndedSession).on_conflict_do_nothing(), [{"id": each} for each in ended])
+    return len(ended)
 
 
-async def end_refresh(tx: Transaction, secret: str) -> None:
-    family = (
-        await tx.execute(
-            select(col(RefreshToken.family_id)).where(col(RefreshToken.token_hash) == digest(secret))
-        )
-    ).scalar_one_or_none()
-    if family is not None:
-        await end_family(tx, family)
+async def session_of(tx: Transaction, secret: str) -> Identity | None:
+    """The login that a cookie of either kind belongs to, whether it is still good or not."""
+    hashed = digest(secret)
+    pages = select(col(PageSession.user_id), col(PageSession.org_id), col(PageSession.id)).where(
+        col(PageSession.token_hash) == hashed
+    )
+    tokens = select(col(RefreshToken.user_id), col(RefreshToken.org_id), col(RefreshToken.family_id)).where(
+        col(RefreshToken.token_hash) == hashed
+    )
+    row = (await tx.execute(pages.union_all(tokens))).first()
+    return Identity(*row) if row else None
 
 
 async def open_page_session(tx: Transaction, who: Identity) -> str:
-    secret = new_secret()
+    secret, source = new_secret(), origin.get()
     tx.add(
         PageSession(
+            id=who.session_id or new_id(),
+            address=source.address,
+            user_agent=source.user_agent,
             user_id=who.user_id,
             org_id=who.org_id,
             token_hash=digest(secret),
@@ -102,10 +139,6 @@ async def open_page_session(tx: Transaction, who: Identity) -> str:
     )
     await tx.flush()
     return secret
-
-
-async def end_page_session(tx: Transaction, secret: str) -> None:
-    await tx.execute(delete(PageSession).where(col(PageSession.token_hash) == digest(secret)))
 
 
 def session_cookie(header: str) -> str | None:
@@ -125,7 +158,7 @@ async def actor_for_session(secret: str | None) -> Actor | None:
     async with database().system() as tx:
         row = (
             await tx.execute(
-                select(User, Organization, col(Membership.role))
+                select(User, Organization, col(Membership.role), PageSession)
                 .select_from(PageSession)
                 .join(User, col(User.id) == col(PageSession.user_id))
                 .join(Organization, col(Organization.id) == col(PageSession.org_id))
@@ -141,10 +174,17 @@ async def actor_for_session(secret: str | None) -> Actor | None:
                 )
             )
         ).one_or_none()
-    return actor_of(*row) if row else None
+        if row is None:
+            return None
+        user, org, role, session = row
+        if session.last_seen_at is None or utcnow() - session.last_seen_at > SEEN_EVERY:
+            seen = update(PageSession).where(col(PageSession.id) == session.id)
+            await tx.execute(seen.values(last_seen_at=func.now()))
+    return actor_of(user, org, role, session.id)
 
 
-def actor_of(user: User, org: Organization, role: str) -> Actor:
+def actor_of(user: User, org: Organization, role: str, session_id: UUID | None = None) -> Actor:
+    demanded = read_settings(org.settings).require_second_factor
     return Actor(
         user_id=user.id,
         org_id=org.id,
@@ -152,14 +192,15 @@ def actor_of(user: User, org: Organization, role: str) -> Actor:
         email=user.email,
         name=user.name,
         org_name=org.name,
+        session_id=session_id,
+        lacks_second_factor=demanded and user.second_factor_at is None,
     )
 
 
 async def end_logins(org_id: UUID, user_id: UUID) -> None:
     """Ends a person's logins to one organization. Committed by itself: at worst somebody logs in again."""
     async with database().system() as tx:
-        for kind in (PageSession, RefreshToken):
-            await tx.execute(delete(kind).where(col(kind.org_id) == org_id, col(kind.user_id) == user_id))
+        await end_sessions(tx, user_id, org_id=org_id)
 
 
 async def switch_page_session(secret: str | None, org_id: UUID) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from joserfc import jwt
@@ -22,8 +22,12 @@ _ISSUER = "agentflow"
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
+    """`issued_at` is exact to the microsecond; `session_id` is the login that the token came from."""
+
     user_id: UUID
     org_id: UUID
+    issued_at: datetime
+    session_id: UUID | None
 
 
 def _key() -> OctKey:
@@ -31,16 +35,19 @@ def _key() -> OctKey:
     return OctKey.import_key(hmac.new(secret, b"access-token", hashlib.sha256).digest())
 
 
-def issue_access_token(user_id: UUID, org_id: UUID) -> str:
+def issue_access_token(user_id: UUID, org_id: UUID, session_id: UUID | None = None) -> str:
     now = utcnow()
-    claims = {
+    claims: dict[str, str | int | float] = {
         "iss": _ISSUER,
         "sub": str(user_id),
         "org": str(org_id),
         "jti": str(new_id()),
         "iat": int(now.timestamp()),
+        "at": now.timestamp(),
         "exp": int((now + timedelta(seconds=ACCESS_SECONDS)).timestamp()),
     }
+    if session_id is not None:
+        claims["sid"] = str(session_id)
     return jwt.encode({"alg": _ALGORITHM, "typ": "at+jwt"}, claims, _key(), algorithms=[_ALGORITHM])
 
 
@@ -52,6 +59,7 @@ def read_access_token(token: str) -> AccessClaims | None:
             leeway=0,
             iss={"essential": True, "value": _ISSUER},
             exp={"essential": True},
+            iat={"essential": True},
             sub={"essential": True},
             org={"essential": True},
         )
@@ -61,7 +69,10 @@ def read_access_token(token: str) -> AccessClaims | None:
     if decoded.header.get("typ") != "at+jwt":
         return None
     user_id, org_id = parse_id(str(decoded.claims["sub"])), parse_id(str(decoded.claims["org"]))
-    return AccessClaims(user_id, org_id) if user_id and org_id else None
+    if user_id is None or org_id is None:
+        return None
+    issued_at = datetime.fromtimestamp(float(decoded.claims.get("at") or decoded.claims["iat"] or 0), UTC)
+    return AccessClaims(user_id, org_id, issued_at, parse_id(str(decoded.claims.get("sid", ""))))
 
 
 def new_secret(prefix: str = "") -> str:

@@ -91,6 +91,15 @@ def role_of(stored: str) -> Role:
     return cast(Role, stored)
 
 
+class SecondFactorNeeded(Forbidden):
+    code = "SECOND_FACTOR_NEEDED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This organization demands a second factor: set one up under Settings, Security, and go on"
+        )
+
+
 def grantable(role: Role) -> frozenset[Permission]:
     """What somebody of this role can give to a key."""
     return ROLE_PERMISSIONS[role] - PERSON_ONLY
@@ -111,6 +120,10 @@ class Actor:
     org_name: str
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
+    session_id: UUID | None = None
+    """The login that it acts in."""
+    lacks_second_factor: bool = False
+    """The organization demands one, and the person has none yet."""
 
     @classmethod
     def trigger(cls, org_id: UUID) -> "Actor":
@@ -132,7 +145,9 @@ class Actor:
         return permission in self.permissions
 
     def require(self, permission: Permission) -> None:
-        """Raises Forbidden, naming what is missing."""
+        """Raises Forbidden, naming what is missing, or SecondFactorNeeded."""
+        if self.lacks_second_factor:
+            raise SecondFactorNeeded
         if self.can(permission):
             return
         who = f"the role {self.role}" if self.scopes is None else "this API key"

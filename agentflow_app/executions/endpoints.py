@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from agentflow_app.accounts.authentication import authenticate, credential
 from agentflow_app.accounts.routes import AfterCommit, CurrentActor, CurrentTransaction, TenantRoute
 from agentflow_app.core.database import database
+from agentflow_app.core.errors import Unauthenticated
 from agentflow_app.core.pagination import Page, PageQuery
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.tables import LARGEST_INTEGER
@@ -138,10 +140,11 @@ async def list_approvals(actor: CurrentActor, tx: CurrentTransaction) -> Page[Ap
 
 
 async def _lines(actor: Actor, execution_id: UUID, after: int) -> AsyncIterator[bytes]:
-    async for event in follow(actor, execution_id, after):
-        seq = event.get("seq")
-        head = f"id: {seq}\n" if seq is not None else ""
-        yield f"{head}event: {event['type']}\ndata: ".encode() + dumps(event).encode() + b"\n\n"
+    with suppress(Unauthenticated):  # put out meanwhile: the stream ends, and coming back is refused
+        async for event in follow(actor, execution_id, after):
+            seq = event.get("seq")
+            head = f"id: {seq}\n" if seq is not None else ""
+            yield f"{head}event: {event['type']}\ndata: ".encode() + dumps(event).encode() + b"\n\n"
 
 
 @live.get("/executions/{execution_id}/events", response_class=StreamingResponse)

@@ -1,10 +1,12 @@
 """What subscribers get: the stored events, then the live ones, without gap or duplicate."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+from agentflow_app.accounts.authentication import ensure_still_in
 from agentflow_app.core.database import database
 from agentflow_app.core.events import event_hub, execution_channel, organization_channel
 from agentflow_app.core.tenancy import Actor
@@ -13,6 +15,8 @@ from agentflow_app.executions.service import ExecutionService
 
 RECHECK_SECONDS = 2.0
 """How long a subscriber trusts the silence of Redis before it reads Postgres again."""
+PUT_OUT_SECONDS = 5.0
+"""How long a watcher whose login has ended is still told."""
 _PAGE = 500
 _SEQUENCE = re.compile(r"[0-9]{1,9}")
 _FINAL = frozenset(f"execution.{status}" for status in ENDED)
@@ -21,7 +25,8 @@ _FINAL = frozenset(f"execution.{status}" for status in ENDED)
 async def follow(actor: Actor, execution_id: UUID, after: int = 0) -> AsyncIterator[dict[str, Any]]:
     """Events with `seq` over `after`, and `step.token` without one, until the execution has ended.
 
-    Raises ExecutionNotFound or Forbidden before the first event.
+    Raises ExecutionNotFound or Forbidden before the first event, and Unauthenticated within seconds of the
+    actor's being put out.
     """
     seen = max(after, 0)
     async with event_hub().subscribe(execution_channel(execution_id)) as mailbox:
@@ -37,9 +42,11 @@ async def follow(actor: Actor, execution_id: UUID, after: int = 0) -> AsyncItera
                     break
             if over:
                 return
+            await ensure_still_in(actor)
             mailbox.lagged = False
             complete = True
-            while complete and not mailbox.lagged:
+            ask_again = time.monotonic() + PUT_OUT_SECONDS
+            while complete and not mailbox.lagged and time.monotonic() < ask_again:
                 notice = await mailbox.get(RECHECK_SECONDS)
                 if notice is None:
                     break
@@ -84,6 +91,9 @@ async def watch(actor: Actor) -> AsyncIterator[str]:
     actor.require("executions:read")
     async with event_hub().subscribe(organization_channel(actor.org_id)) as mailbox:
         while True:
-            notice = await mailbox.get(60)
-            if isinstance(notice, str):
-                yield notice
+            await ensure_still_in(actor)
+            ask_again = time.monotonic() + PUT_OUT_SECONDS
+            while (left := ask_again - time.monotonic()) > 0:
+                notice = await mailbox.get(left)
+                if isinstance(notice, str):
+                    yield notice

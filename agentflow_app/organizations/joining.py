@@ -60,7 +60,7 @@ async def accept_anew(token: str, data: AcceptInvitation, kind: Kind) -> Login:
     invitation, organization = await _find(token)
     user_id = await make_account(invitation.email, data.name, data.password)
     await _join(user_id, data.name, invitation, organization)
-    return await open_login(user_id, organization.id, kind)
+    return await open_login(user_id, organization.id, kind, method="invitation")
 
 
 async def _find(token: str) -> tuple[Invitation, Organization]:

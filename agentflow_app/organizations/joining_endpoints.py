@@ -35,7 +35,9 @@ async def accept_invitation(
         actor = await authenticate(secret)
         org_id = await joining.accept(actor, token)
         assert actor.user_id is not None
-        return set_cookie(request, response, await open_login(actor.user_id, org_id, session))
+        return set_cookie(
+            request, response, await open_login(actor.user_id, org_id, session, method="invitation")
+        )
     if data is None:
         await joining.preview(token)
         raise Unauthenticated("Log in to accept, or send a name and a password for a new account")

@@ -41,6 +41,8 @@ class OrganizationSettings(Input):
     """Invitations go only to addresses of these domains; empty: to any."""
     egress_allowed_hosts: list[Host] = Field(default_factory=list, max_length=200)
     """The nodes of runs send requests only to these hosts; empty: to all that are public."""
+    require_second_factor: bool = False
+    """Members without a second factor may do nothing here but set one up."""
 
 
 def read_settings(stored: Mapping[str, Any]) -> OrganizationSettings:

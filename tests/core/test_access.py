@@ -15,7 +15,7 @@ from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import func, select
 
 from agentflow_app.accounts import tokens
-from agentflow_app.accounts.models import ApiKey
+from agentflow_app.accounts.models import ApiKey, Passkey
 from agentflow_app.accounts.sessions import (
     REFRESH_COOKIE,
     SESSION_COOKIE,
@@ -29,7 +29,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.stream import follow
-from tests.actors import GREETING, REVIEW, People, Person, join, published, running, unique_email
+from tests.actors import GREETING, PASSWORD, REVIEW, People, Person, join, published, running, unique_email
 
 B = "/api/v1"
 AGENT = B + "/agents/{agent_id}"
@@ -65,8 +65,30 @@ class Row:
 
 
 BEARER = {"name": "{fresh}", "type": "bearer", "value": "a token", "allowed_hosts": ["api.example.com"]}
+ME = B + "/auth"
+NEW_PASSWORD = {"old_password": PASSWORD, "new_password": "another good one"}
+BOTH_FACTORS = {"password": PASSWORD, "code": "000000"}
+MADE_UP_PASSKEY = {"challenge": "x", "credential": {}, "name": "Phone"}
 TABLE = (
     Row("GET", B + "/auth/me", 200, 200, 200, 200, 200, 200),
+    Row("GET", ME + "/profile", 200, 200, 200, 200, 200, 403),
+    Row("PUT", ME + "/profile", 200, 200, 200, 200, 200, 403, {"name": "Renamed"}),
+    Row("POST", ME + "/email", 409, 409, 409, 409, 409, 403, {"email": "{email}", "password": PASSWORD}),
+    Row("POST", ME + "/verify/send", 409, 409, 409, 409, 409, 403),
+    Row("POST", ME + "/password", 204, 204, 204, 204, 204, 403, NEW_PASSWORD),
+    Row("GET", ME + "/sessions", 200, 200, 200, 200, 200, 403),
+    Row("DELETE", ME + "/sessions/{session_id}", 204, 404, 404, 404, 404, 403),
+    Row("POST", ME + "/logout-everywhere", 204, 204, 204, 204, 204, 403),
+    Row("GET", ME + "/second-factor", 200, 200, 200, 200, 200, 403),
+    Row("POST", ME + "/second-factor/totp", 200, 200, 200, 200, 200, 403, {"password": PASSWORD}),
+    Row("POST", ME + "/second-factor/totp/confirm", 409, 409, 409, 409, 409, 403, {"code": "000000"}),
+    Row("POST", ME + "/second-factor/totp/disable", 409, 409, 409, 409, 409, 403, BOTH_FACTORS),
+    Row("POST", ME + "/second-factor/recovery-codes", 409, 409, 409, 409, 409, 403, {"password": PASSWORD}),
+    Row("GET", ME + "/passkeys", 200, 200, 200, 200, 200, 403),
+    Row("POST", ME + "/passkeys/begin", 200, 200, 200, 200, 200, 403, {"password": PASSWORD}),
+    Row("POST", ME + "/passkeys", 422, 422, 422, 422, 422, 403, MADE_UP_PASSKEY),
+    Row("PUT", ME + "/passkeys/{passkey_id}", 200, 404, 404, 404, 404, 403, {"name": "Laptop"}),
+    Row("DELETE", ME + "/passkeys/{passkey_id}", 204, 404, 404, 404, 404, 403, {"password": PASSWORD}),
     Row("GET", B + "/org", 200, 200, 200, 200, 200, 403),
     Row("PUT", B + "/org", 200, 200, 403, 403, 200, 403, {"name": "Renamed"}),
     Row("GET", B + "/orgs", 200, 200, 200, 200, 200, 403),
@@ -135,6 +157,12 @@ TABLE = (
 OPEN = {
     "POST " + B + "/auth/signup": 422,
     "POST " + B + "/auth/login": 422,
+    "POST " + B + "/auth/login/second-factor": 422,
+    "POST " + B + "/auth/passkey/begin": 200,
+    "POST " + B + "/auth/passkey": 422,
+    "POST " + B + "/auth/password/forgot": 422,
+    "POST " + B + "/auth/password/reset": 422,
+    "POST " + B + "/auth/verify": 422,
     "POST " + B + "/auth/refresh": 401,
     "POST " + B + "/auth/logout": 204,
     "POST " + B + "/hooks/{token}": 404,
@@ -207,7 +235,14 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
     team = (await alice.client.post("/org/teams", json={"name": unique_email("team")})).json()["id"]
     await alice.client.put(f"/org/teams/{team}/members/{member.actor.user_id}")
     key = await alice.client.post("/org/api-keys", json={"name": "Listed", "scopes": ["agents:read"]})
+    session, passkey = new_id(), new_id()
+    async with database().system() as tx:
+        await open_page_session(tx, Identity(alice.actor.user_id or new_id(), alice.org_id, session))
+        fields = {"credential_id": passkey.bytes, "public_key": b"", "transports": []}
+        tx.add(Passkey(id=passkey, user_id=alice.actor.user_id, name="Phone", **fields))
     found = {
+        "session_id": str(session),
+        "passkey_id": str(passkey),
         "agent_id": agent_id,
         "execution_id": run,
         "key_id": key.json()["id"],
