@@ -8,15 +8,13 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
 import psycopg
 import redis
 
-from agentflow_app.core.embedded.postgres import Postgres
-from agentflow_app.core.embedded.redis import EmbeddedRedis
-from agentflow_app.core.embedded.secrets import FILE_NAME, local_secrets
+from agentflow_app.core.embedded.addresses import with_embedded
+from agentflow_app.core.embedded.secrets import FILE_NAME
 from agentflow_app.core.embedded.wheels import wheel_folder
 from agentflow_app.core.frontend import sources
 from agentflow_app.core.settings import Settings, settings
@@ -45,7 +43,7 @@ def examine() -> list[Finding]:
     """Everything that can be seen from here; a check that breaks is a finding itself."""
     config = settings()
     found = list(_secrets(config))  # first: whoever reads them for use also mends their mode
-    config = _with_embedded(config)
+    config = with_embedded(config)
     for check in (_programs, _data, _postgres, _redis, _frontend, _processes):
         try:
             found.extend(check(config))
@@ -63,17 +61,6 @@ def report(findings: list[Finding], out: TextIO) -> int:
     wrong = sum(not finding.ok for finding in findings)
     out.write(f"\n{wrong} of {len(findings)} checks failed.\n" if wrong else "\nAll is well.\n")
     return 1 if wrong else 0
-
-
-def _with_embedded(config: Settings) -> Settings:
-    """The settings with the addresses of this data directory's own servers, where none are given."""
-    if not (config.data_dir / FILE_NAME).exists():
-        return config
-    kept = local_secrets(config.data_dir)
-    nowhere = Path(os.devnull)
-    database_url = config.database_url or Postgres(config.data_dir, kept.postgres_password, nowhere).url
-    redis_url = config.redis_url or EmbeddedRedis(config.data_dir, kept.redis_password, nowhere).url
-    return config.model_copy(update={"database_url": database_url, "redis_url": redis_url})
 
 
 def _programs(_config: Settings) -> Iterator[Finding]:

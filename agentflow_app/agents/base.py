@@ -7,6 +7,7 @@ from sqlmodel import col
 
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import AgentOut, AgentStats
+from agentflow_app.core.crypto import cell, unseal
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import Conflict, NotFound
 from agentflow_app.core.settings import settings
@@ -47,13 +48,18 @@ def webhook_url(hook_token: str) -> str:
     return f"{(settings().public_url or '').rstrip('/')}/api/v1/hooks/{hook_token}"
 
 
-def render_agent(agent: Agent, stats: AgentStats, actor: Actor) -> AgentOut:
+def hook_cell(agent_id: UUID) -> str:
+    return cell("agents", "hook_sealed", agent_id)
+
+
+async def render_agent(agent: Agent, stats: AgentStats, actor: Actor) -> AgentOut:
     """The webhook's address starts runs for whoever has it, so only those who may do that see it."""
     config = dict(agent.trigger_config)
     if agent.trigger_type == "webhook" and actor.can("executions:write"):
-        config["webhook_url"] = webhook_url(agent.hook_token)
+        token = await unseal(agent.hook_sealed, hook_cell(agent.id))
+        config["webhook_url"] = webhook_url(token.decode())
     return AgentOut(
-        **agent.model_dump(exclude={"trigger_config", "status"}),
+        **agent.model_dump(exclude={"trigger_config", "status", "hook_hash", "hook_sealed"}),
         status=agent.status,
         trigger_config=config,
         stats=stats,

@@ -6,11 +6,15 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from agentflow_app.core.tables import created, json_field, primary_key, tenant
+from agentflow_app.core.tables import created, json_field, primary_key, sealed, tenant
 
 
 class Agent(SQLModel, table=True):
-    """`draft_revision` counts the saves of `draft`; `latest_version` is the number of the live version."""
+    """`draft_revision` counts the saves of `draft`; `latest_version` is the number of the live version.
+
+    The webhook's token is its credential: calls find the agent by `hook_hash`, SHA-256, and `hook_sealed` is
+    for showing the address again.
+    """
 
     __tablename__ = "agents"
     __table_args__ = (UniqueConstraint("org_id", "slug"),)
@@ -29,7 +33,8 @@ class Agent(SQLModel, table=True):
     draft: dict[str, Any] = json_field()
     draft_revision: int = 1
     latest_version: int | None = None
-    hook_token: str = Field(max_length=64, unique=True)
+    hook_hash: str = Field(max_length=64, unique=True)
+    hook_sealed: bytes = sealed()
     created_at: datetime = created()
     updated_at: datetime = created()
 

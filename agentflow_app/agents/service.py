@@ -6,14 +6,15 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlmodel import col
 
-from agentflow_app.accounts.tokens import new_secret
-from agentflow_app.agents.base import AgentNotActive, render_agent
+from agentflow_app.accounts.tokens import digest, new_secret
+from agentflow_app.agents.base import AgentNotActive, hook_cell, render_agent
 from agentflow_app.agents.definitions import EMPTY, parse
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import AgentCreate, AgentOut, AgentQuery, AgentStats, AgentUpdate
 from agentflow_app.agents.versions import VersionUseCases, trigger_of
 from agentflow_app.audit.service import record
 from agentflow_app.core.clock import utcnow
+from agentflow_app.core.crypto import seal
 from agentflow_app.core.ids import new_id, new_slug
 from agentflow_app.core.pagination import Page, like, paginate
 from agentflow_app.executions.statistics import agent_statistics
@@ -35,6 +36,7 @@ class AgentService(VersionUseCases):
         definition = data.definition if data.definition is not None else _first_draft(data)
         parsed = parse(definition)
         trigger_type, trigger_config = trigger_of(parsed)
+        hook = new_secret()
         agent = Agent(
             id=agent_id,
             org_id=self.actor.org_id,
@@ -47,12 +49,13 @@ class AgentService(VersionUseCases):
             trigger_config=data.trigger_config or trigger_config,
             settings=data.settings.model_dump(mode="json"),
             draft=parsed.to_json(),
-            hook_token=new_secret(),
+            hook_hash=digest(hook),
+            hook_sealed=await seal(hook.encode(), hook_cell(agent_id)),
         )
         self.tx.add(agent)
         record(self.tx, self.actor, "agent.created", "agent", agent_id, {"name": data.name})
         await self.tx.flush()
-        return render_agent(agent, AgentStats(), self.actor)
+        return await render_agent(agent, AgentStats(), self.actor)
 
     async def list(self, query: AgentQuery) -> Page[AgentOut]:
         """Archived agents only where the status filter asks for them."""
@@ -74,7 +77,10 @@ class AgentService(VersionUseCases):
         page = await paginate(self.tx, statement, query, _SORT, col(Agent.id), _same)
         stats = await agent_statistics(self.tx, [agent.id for agent in page.data])
         return Page(
-            data=[render_agent(agent, stats.get(agent.id, AgentStats()), self.actor) for agent in page.data],
+            data=[
+                await render_agent(agent, stats.get(agent.id, AgentStats()), self.actor)
+                for agent in page.data
+            ],
             next_cursor=page.next_cursor,
         )
 
@@ -141,7 +147,7 @@ class AgentService(VersionUseCases):
     async def _shown(self, agent: Agent) -> AgentOut:
         await self.tx.refresh(agent)
         stats = await agent_statistics(self.tx, [agent.id])
-        return render_agent(agent, stats.get(agent.id, AgentStats()), self.actor)
+        return await render_agent(agent, stats.get(agent.id, AgentStats()), self.actor)
 
 
 def _same(agent: Agent) -> Agent:

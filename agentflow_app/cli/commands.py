@@ -15,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+vault = typer.Typer(help="The master keys that seal secrets: rotate them while everything runs.")
+app.add_typer(vault, name="vault", no_args_is_help=True)
 DefinitionFile = Annotated[
     Path, typer.Argument(help="A definition or an exported agent, JSON", metavar="FILE")
 ]
@@ -125,6 +127,24 @@ def export(
         typer.echo(text)
     else:
         output.write_text(text + "\n")
+
+
+@vault.command()
+def status() -> None:
+    """Say which master keys are in use, and for how much."""
+    from agentflow_app.cli.vault import status_text
+
+    typer.echo(status_text())
+
+
+@vault.command()
+def rotate() -> None:
+    """Move everything sealed to the first of AGENTFLOW_MASTER_KEYS, or to AGENTFLOW_KMS_KEY_ID."""
+    from agentflow_app.cli.vault import rotate_text
+
+    text, complete = rotate_text()
+    typer.echo(text)
+    raise typer.Exit(0 if complete else 1)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
+from agentflow_app.accounts.tokens import digest
 from agentflow_app.agents.definitions import parse
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.service import AgentService
@@ -118,7 +119,7 @@ async def _agent_behind(token: str) -> tuple[UUID, UUID] | None:
         row = (
             await tx.execute(
                 select(col(Agent.id), col(Agent.org_id)).where(
-                    col(Agent.hook_token) == token, col(Agent.status) == "active"
+                    col(Agent.hook_hash) == digest(token), col(Agent.status) == "active"
                 )
             )
         ).one_or_none()
