@@ -19,6 +19,7 @@ from agentflow_app.accounts import account_endpoints as account
 from agentflow_app.accounts import api_key_endpoints as api_keys
 from agentflow_app.accounts import endpoints as accounts
 from agentflow_app.agents import endpoints as agents
+from agentflow_app.audit import endpoints as audit
 from agentflow_app.core import health
 from agentflow_app.core.answers import error_response
 from agentflow_app.core.errors import AppError, NotFound, PayloadTooLarge, ValidationFailed
@@ -230,6 +231,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         triggers.router,
         vault.router,
         documentation.router,
+        audit.router,
     ):
         api.include_router(router)
     app.include_router(api)

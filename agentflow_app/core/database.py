@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Literal
@@ -71,6 +71,18 @@ class Transaction(AsyncSession):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._hooks: list[Callable[[], object]] = []
+        self._last_writes: list[Callable[[], Awaitable[None]]] = []
+
+    def before_commit(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Has `write` done as the last thing of this transaction; if it fails, nothing of it happens."""
+        self._last_writes.append(write)
+
+    async def finish(self) -> None:
+        """Commits, and then runs what was to come after it."""
+        while self._last_writes:
+            await self._last_writes.pop(0)()
+        await self.commit()
+        await self.run_hooks()
 
     def after_commit(self, hook: Callable[[], object]) -> None:
         """Runs `hook` (awaited if it returns an awaitable) once the commit is durable; never on rollback."""
@@ -136,16 +148,14 @@ class Database:
                 await tx.rollback()
                 await tx.execute(_SET_TENANT, scope)
             yield tx
-            await tx.commit()
-            await tx.run_hooks()
+            await tx.finish()
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
         """A transaction of the system role, for the few functions that work before or across tenants."""
         async with _unavailable_when_down(), self._system_sessions() as tx:
             yield tx
-            await tx.commit()
-            await tx.run_hooks()
+            await tx.finish()
 
     async def close(self) -> None:
         await self._app.dispose()
