@@ -10,6 +10,8 @@ from agentflow_app.ui.api_keys.page import api_keys_page
 from agentflow_app.ui.api_keys.state import ApiKeys
 from agentflow_app.ui.approvals.page import approvals_page
 from agentflow_app.ui.approvals.state import Approvals
+from agentflow_app.ui.audit.page import audit_page
+from agentflow_app.ui.audit.state import Audit
 from agentflow_app.ui.builder.page import builder_page
 from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.executions.list_page import runs_page
@@ -53,6 +55,7 @@ def add_pages(app: rx.App) -> None:
         (roles_page, "roles", "Roles", Roles.load),
         (teams_page, "teams", "Teams", Teams.load),
         (api_keys_page, "api-keys", "API keys", ApiKeys.load),
+        (audit_page, "audit", "Audit log", Audit.load),
         (danger_page, "danger", "Danger zone", Danger.load),
     ):
         app.add_page(page, route=f"/settings/{name}", title=f"{title} · AgentFlow", on_load=load)

@@ -13,7 +13,14 @@ from agentflow_app.core.tables import metadata
 from agentflow_app.tables import load_models
 from tests.actors import GREETING, Person, published
 
-IDENTITY_TABLES = {"users", "refresh_tokens", "page_sessions", "process_heartbeats", "alembic_version"}
+IDENTITY_TABLES = {
+    "person_keys",
+    "users",
+    "refresh_tokens",
+    "page_sessions",
+    "process_heartbeats",
+    "alembic_version",
+}
 
 
 async def test_the_apps_roles_have_no_power(api: object, settings: Settings) -> None:

@@ -14,6 +14,7 @@ from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.agents.state import Agents
 from agentflow_app.ui.api_keys.state import ApiKeys
 from agentflow_app.ui.approvals.state import Approvals
+from agentflow_app.ui.audit.state import Audit
 from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.state import Run, Runs
@@ -67,6 +68,15 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
     return {
         Door: {"load": ()},
         Shell: {},
+        Audit: {
+            "load": (),
+            "load_more": (),
+            "set_search": ("agent",),
+            "set_area": ("agent",),
+            "show": (things.agent,),
+            "set_open_entry": (True,),
+            "export": ("jsonl",),
+        },
         General: {"load": (), "save": ({"name": "Smuggled", "slug": "smuggled"},)},
         Members: {
             "load": (),

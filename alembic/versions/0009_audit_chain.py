@@ -1,7 +1,7 @@
 """audit chain
 
-Revision: 0008
-After: 0007
+Revision: 0009
+After: 0008
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql
 
 from agentflow_app.core.rls import grant, protect
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -116,7 +116,7 @@ def upgrade() -> None:
     protect(connection, "audit_heads")
     grant(connection, "app", "audit_heads", "SELECT")
     grant(connection, "app", "person_keys", "SELECT, INSERT")
-    grant(connection, "system", "person_keys", "SELECT, INSERT, UPDATE (key), DELETE")
+    grant(connection, "system", "person_keys", "SELECT, INSERT, DELETE")
 
 
 def downgrade() -> None:
