@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 vault = typer.Typer(help="The master keys that seal secrets: rotate them while everything runs.")
 app.add_typer(vault, name="vault", no_args_is_help=True)
+user = typer.Typer(help="Accounts.")
+app.add_typer(user, name="user", no_args_is_help=True)
 DefinitionFile = Annotated[
     Path, typer.Argument(help="A definition or an exported agent, JSON", metavar="FILE")
 ]
@@ -145,6 +147,19 @@ def rotate() -> None:
     text, complete = rotate_text()
     typer.echo(text)
     raise typer.Exit(0 if complete else 1)
+
+
+@user.callback()
+def _accounts() -> None:
+    """What the operator does for an account."""
+
+
+@user.command(name="reset-link")
+def reset_link(email: Annotated[str, typer.Argument(help="The account's e-mail address")]) -> None:
+    """Print a link by which the account's owner chooses a new password, once, within an hour."""
+    from agentflow_app.cli.users import reset_link as make_link
+
+    typer.echo(make_link(email))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,11 @@
 import reflex as rx
 
 from agentflow_app.ui.accounts.page import log_in_page, sign_up_page
+from agentflow_app.ui.accounts.profile_page import profile_page
+from agentflow_app.ui.accounts.profile_state import OwnProfile
+from agentflow_app.ui.accounts.recovery_page import forgot_page, reset_page, verify_page
+from agentflow_app.ui.accounts.security_page import security_page
+from agentflow_app.ui.accounts.security_state import Security
 from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.agents.page import agents_page
 from agentflow_app.ui.agents.state import Agents
@@ -57,7 +62,15 @@ def add_pages(app: rx.App) -> None:
         (api_keys_page, "api-keys", "API keys", ApiKeys.load),
         (audit_page, "audit", "Audit log", Audit.load),
         (danger_page, "danger", "Danger zone", Danger.load),
+        (profile_page, "profile", "Profile", OwnProfile.load),
+        (security_page, "security", "Security", Security.load),
     ):
         app.add_page(page, route=f"/settings/{name}", title=f"{title} · AgentFlow", on_load=load)
     app.add_page(invite_page, route="/invite/[token]", title="Invitation · AgentFlow", on_load=Invite.load)
+    for door, name, title in (
+        (forgot_page, "forgot", "Forgot your password"),
+        (reset_page, "reset", "New password"),
+        (verify_page, "verify", "Confirm your address"),
+    ):
+        app.add_page(door, route=f"/{name}", title=f"{title} · AgentFlow", on_load=Door.look)
     app.add_page(missing_page, route="404", title="Not found · AgentFlow")

@@ -16,12 +16,12 @@ import reflex as rx
 
 from agentflow_app.accounts.sessions import actor_for_session, session_cookie
 from agentflow_app.core.database import Transaction, database
-from agentflow_app.core.errors import AppError, NotFound
+from agentflow_app.core.errors import AppError, NotFound, Unauthenticated
 from agentflow_app.core.ids import new_id, parse_id
 from agentflow_app.core.logging import request_id
 from agentflow_app.core.origin import origin, origin_of
 from agentflow_app.core.settings import settings
-from agentflow_app.core.tenancy import Actor
+from agentflow_app.core.tenancy import Actor, SecondFactorNeeded
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,16 @@ def event(handler: Callable[..., Any]) -> Any:
 
 def background(handler: Handler) -> Any:
     """The same for one that goes on while the page lives; it enters `async with self` only to assign."""
-    return rx.event(background=True)(handler)
+
+    @functools.wraps(handler)
+    async def guarded(self: PageState, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await handler(self, *args, **kwargs)
+        except (SignedOut, Unauthenticated):
+            # Put out while looking on: nothing of the page may stay on the screen.
+            return rx.redirect(login_path(self))
+
+    return rx.event(background=True)(guarded)
 
 
 def loads(handler: Handler) -> Any:
@@ -110,6 +119,9 @@ def loads(handler: Handler) -> Any:
             # Still nothing to show: whoever comes back after the login must not see an empty page first.
             self.loading = True
             return rx.redirect(login_path(self))
+        except SecondFactorNeeded:
+            self.loading = True
+            return rx.redirect("/settings/security")
         except Exception as error:
             self.failure = _explain(error)
             self.loading = False

@@ -54,10 +54,10 @@ async def test_a_wrong_password_is_refused_and_the_right_one_leads_to_where_one_
     await expect(elsewhere.page.get_by_role("heading", name="Log in", exact=True)).to_be_visible()
     await elsewhere.page.get_by_label("Email").fill(ada.email)
     await elsewhere.page.get_by_label("Password").fill("a wrong password")
-    await elsewhere.page.get_by_role("button", name="Log in").click()
+    await elsewhere.page.get_by_role("button", name="Log in", exact=True).click()
     await expect(elsewhere.page.get_by_role("alert")).to_be_visible()
     await elsewhere.page.get_by_label("Password").fill(PASSWORD)
-    await elsewhere.page.get_by_role("button", name="Log in").click()
+    await elsewhere.page.get_by_role("button", name="Log in", exact=True).click()
     await expect(elsewhere.page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
 
 
@@ -80,6 +80,6 @@ async def test_only_paths_of_our_own_are_gone_to_after_login(visit: Visit) -> No
     await window.go("/login/?next=https://example.com/")
     await window.page.get_by_label("Email").fill(ada.email)
     await window.page.get_by_label("Password").fill(PASSWORD)
-    await window.page.get_by_role("button", name="Log in").click()
+    await window.page.get_by_role("button", name="Log in", exact=True).click()
     await expect(window.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     assert window.page.url.startswith(window.url)

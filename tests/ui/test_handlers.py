@@ -10,6 +10,8 @@ import pytest
 import reflex as rx
 
 from agentflow_app.agents.schemas import AgentCreate
+from agentflow_app.ui.accounts.profile_state import OwnProfile
+from agentflow_app.ui.accounts.security_state import Security
 from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.agents.state import Agents
 from agentflow_app.ui.api_keys.state import ApiKeys
@@ -66,7 +68,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
     """Arguments for every handler, as hostile as they can be: they name what is alice's."""
     save = {"request": "1", "agent_id": things.agent, "definition": OTHER_GRAPH, "revision": 1}
     return {
-        Door: {"load": ()},
+        Door: {"load": (), "look": ()},
         Shell: {},
         Audit: {
             "load": (),
@@ -182,6 +184,30 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_comment": (things.step, "x"),
             "set_edit": (things.step, "x"),
             "decide": (things.execution, things.step, "approved"),
+        },
+        # Last: what one does to one's own login ends it.
+        OwnProfile: {
+            "load": (),
+            "save": ({"name": ""},),
+            "change_email": ({"email": "smuggled@example.com", "password": "a guess"},),
+            "send_verification": (),
+        },
+        Security: {
+            "load": (),
+            "ask": ("session", things.step),
+            "set_asking": (True,),
+            "change_password": ({"old_password": "a guess", "new_password": "smuggled in"},),
+            "begin_totp": ({"password": "a guess"},),
+            "confirm_totp": ({"code": "000000"},),
+            "renew_codes": ({"password": "a guess"},),
+            "disable_totp": ({"password": "a guess", "code": "000000"},),
+            "begin_passkey": ({"name": "x", "password": "a guess"},),
+            "finish_passkey": ({"rawId": "AAAA"},),
+            "fail_passkey": ("x",),
+            "rename_passkey": ({"name": "x"},),
+            "remove_passkey": ({"password": "a guess"},),
+            "end_session": (),
+            "end_everything": (),
         },
     }
 

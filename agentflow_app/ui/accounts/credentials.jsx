@@ -1,9 +1,13 @@
-import { createContext, createElement as h, useContext, useRef, useState } from "react";
+import { createContext, createElement as h, useContext, useEffect, useRef, useState } from "react";
+import { ask, create } from "./passkey.js";
 
 // Whether someone has logged in here before: decides which door a visitor without a session is shown.
 const KNOWN = "agentflow.known";
 
 const FormState = createContext({ busy: false, errors: {}, message: "" });
+
+// The second step of a login: `asked` is what the first one was answered with.
+const Steps = createContext({ asked: null, begin: () => {}, restart: () => {} });
 
 function destination() {
   const next = new URLSearchParams(window.location.search).get("next") ?? "/";
@@ -25,9 +29,132 @@ function unfilled(form) {
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Sends the credentials past the page's state, so that a password never enters it. */
-export function CredentialsForm({ path, children, className }) {
+function enter() {
+  localStorage.setItem(KNOWN, "1");
+  window.location.assign(destination());
+}
+
+/** Posts JSON; what came back, or the words for a server that is away. */
+async function post(path, body) {
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    const answer = text ? JSON.parse(text) : null;
+    return response.ok ? { ok: true, answer } : { ok: false, error: answer?.error ?? {} };
+  } catch {
+    return {
+      ok: false,
+      error: { message: "AgentFlow cannot be reached. Check your connection and try again." },
+    };
+  }
+}
+
+/** Shows `first`, and `second` once a second factor is asked for. */
+export function LoginSteps({ children }) {
+  const [asked, setAsked] = useState(null);
+  return h(
+    Steps.Provider,
+    { value: { asked, begin: setAsked, restart: () => setAsked(null) } },
+    children,
+  );
+}
+
+export function FirstStep({ children }) {
+  return useContext(Steps).asked ? null : h("div", null, children);
+}
+
+export function SecondStep({ children }) {
+  return useContext(Steps).asked ? h("div", null, children) : null;
+}
+
+/** Only where the account has `method`: `totp`, `passkey`, `recovery_code`. */
+export function IfMethod({ method, without, children }) {
+  const methods = useContext(Steps).asked?.methods ?? [];
+  return methods.includes(method) !== Boolean(without) ? h("div", null, children) : null;
+}
+
+export function StartAgain({ label, className }) {
+  return h("button", { type: "button", className, onClick: useContext(Steps).restart }, label);
+}
+
+/** Logs in by a passkey: alone, or as the second step. */
+export function PasskeyButton({ label, busyLabel, className }) {
+  const { asked } = useContext(Steps);
+  const [state, setState] = useState({ busy: false, message: "" });
+  const go = async () => {
+    setState({ busy: true, message: "" });
+    const fail = (message) => setState({ busy: false, message });
+    if (!window.PublicKeyCredential) {
+      fail("This browser knows no passkeys.");
+      return;
+    }
+    const base = "/api/v1/auth";
+    const begun = asked ? null : await post(`${base}/passkey/begin`, {});
+    if (begun && !begun.ok) {
+      fail(begun.error.message ?? "That did not work. Try again.");
+      return;
+    }
+    const challenge = asked ? asked.challenge : begun.answer.challenge;
+    let credential;
+    try {
+      credential = await ask(asked ? asked.passkey : begun.answer.options);
+    } catch {
+      fail("No passkey was used. Try again, or log in another way.");
+      return;
+    }
+    const path = asked ? `${base}/login/second-factor` : `${base}/passkey`;
+    const done = await post(`${path}?session=page`, { challenge, credential });
+    if (done.ok) enter();
+    else fail(done.error.message ?? "That did not work. Try again.");
+  };
+  return h(
+    "div",
+    null,
+    h("button", { type: "button", className, disabled: state.busy, onClick: go }, state.busy ? busyLabel : label),
+    h("p", { role: state.message ? "alert" : undefined, className: "mt-1 text-sm text-red-11" }, state.message),
+  );
+}
+
+/** Makes a passkey whenever `asked` changes, and tells the page what the device answered. */
+export function PasskeyMaker({ asked, onMade, onFailed }) {
+  useEffect(() => {
+    if (!asked?.challenge) return;
+    create(asked.options).then(
+      (credential) => onMade(credential),
+      (error) =>
+        onFailed(
+          error?.name === "InvalidStateError"
+            ? "This device has a passkey for your account already."
+            : "No passkey was made. Passkeys need HTTPS, or localhost, and a device that knows them.",
+        ),
+    );
+  }, [asked?.challenge]);
+  return null;
+}
+
+/** What the link carried after its #, taken out of the address at once. */
+function useCarried(wanted) {
+  const carried = useRef("");
+  useEffect(() => {
+    if (!wanted || window.location.hash.length < 2) return;
+    carried.current = window.location.hash.slice(1);
+    window.history.replaceState(null, "", window.location.pathname);
+  }, [wanted]);
+  return carried;
+}
+
+/**
+ * Sends the credentials past the page's state, so that a password never enters it.
+ * `done`: what is shown afterwards, instead of entering the app. `carried`: the link's token goes along.
+ */
+export function CredentialsForm({ path, done, carried: wanted, children, className }) {
   const form = useRef(null);
+  const { asked, begin, restart } = useContext(Steps);
+  const carried = useCarried(wanted);
   const [state, setState] = useState({ busy: false, errors: {}, message: "" });
 
   const fail = (errors, message) => {
@@ -47,23 +174,20 @@ export function CredentialsForm({ path, children, className }) {
       return;
     }
     setState({ busy: true, errors: {}, message: "" });
-    try {
-      const response = await fetch(path, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(Object.fromEntries(new FormData(form.current))),
-      });
-      if (response.ok) {
-        localStorage.setItem(KNOWN, "1");
-        window.location.assign(destination());
-        return;
-      }
-      const { error } = await response.json();
-      fail(error?.details?.fields ?? {}, error?.message ?? "That did not work. Try again.");
-    } catch {
-      fail({}, "AgentFlow cannot be reached. Check your connection and try again.");
+    const more = { ...(asked && { challenge: asked.challenge }), ...(wanted && { token: carried.current || "-" }) };
+    const { ok, error } = await post(path, { ...Object.fromEntries(new FormData(form.current)), ...more });
+    if (ok && done) {
+      setState({ busy: false, errors: {}, message: "", over: true });
+    } else if (ok) {
+      enter();
+    } else if (error.code === "SECOND_FACTOR_REQUIRED") {
+      begin(error.details);
+    } else {
+      fail(error.details?.fields ?? {}, error.message ?? "That did not work. Try again.");
+      if (error.code === "CHALLENGE_EXPIRED") setTimeout(restart, 2500);
     }
   };
+  if (state.over) return h("p", { role: "status", className: "text-base text-gray-12" }, done);
 
   return h(
     "form",

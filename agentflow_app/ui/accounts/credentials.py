@@ -5,14 +5,79 @@ from typing import Any
 import reflex as rx
 
 LIBRARY = rx.asset("credentials.jsx", shared=True).importable_path
+rx.asset("passkey.js", shared=True)  # which it imports
 
 
 class CredentialsForm(rx.Component):
-    """Posts its fields as JSON to `path` and then enters the app; errors go to its notes and its message."""
+    """Posts its fields as JSON to `path`; errors go to its notes and its message.
+
+    Then it enters the app, or says `done`. `carried`: a token after the address' # goes along.
+    """
 
     library = LIBRARY
     tag = "CredentialsForm"
     path: rx.Var[str]
+    done: rx.Var[str]
+    carried: rx.Var[bool]
+
+
+class LoginSteps(rx.Component):
+    """Around `FirstStep` and, once a second factor is asked for, `SecondStep`."""
+
+    library = LIBRARY
+    tag = "LoginSteps"
+
+
+class FirstStep(rx.Component):
+    library = LIBRARY
+    tag = "FirstStep"
+
+
+class SecondStep(rx.Component):
+    library = LIBRARY
+    tag = "SecondStep"
+
+
+class IfMethod(rx.Component):
+    """What it holds is shown where the account has the `method` (or, with `without`, where it has not)."""
+
+    library = LIBRARY
+    tag = "IfMethod"
+    method: rx.Var[str]
+    without: rx.Var[bool]
+
+
+class StartAgain(rx.Component):
+    library = LIBRARY
+    tag = "StartAgain"
+    label: rx.Var[str]
+
+
+class PasskeyButton(rx.Component):
+    """Logs in by a passkey: alone, or as the second step."""
+
+    library = LIBRARY
+    tag = "PasskeyButton"
+    label: rx.Var[str]
+    busy_label: rx.Var[str]
+
+
+def _made(credential: rx.Var[dict[str, Any]]) -> tuple[rx.Var[dict[str, Any]]]:
+    return (credential,)
+
+
+def _failed(message: rx.Var[str]) -> tuple[rx.Var[str]]:
+    return (message,)
+
+
+class PasskeyMaker(rx.Component):
+    """Has the device make a passkey for `asked` {challenge, options}, anew for each challenge."""
+
+    library = LIBRARY
+    tag = "PasskeyMaker"
+    asked: rx.Var[dict[str, Any]]
+    on_made: rx.EventHandler[_made]  # type: ignore[valid-type,type-arg]  # how Reflex declares arguments
+    on_failed: rx.EventHandler[_failed]  # type: ignore[valid-type,type-arg]
 
 
 class FieldNote(rx.Component):

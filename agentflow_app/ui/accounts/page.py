@@ -4,10 +4,24 @@ from typing import Any
 
 import reflex as rx
 
-from agentflow_app.ui.accounts.credentials import CredentialsForm, FieldNote, FormMessage, SubmitButton
+from agentflow_app.ui.accounts.credentials import (
+    CredentialsForm,
+    FieldNote,
+    FirstStep,
+    FormMessage,
+    IfMethod,
+    LoginSteps,
+    PasskeyButton,
+    SecondStep,
+    StartAgain,
+    SubmitButton,
+)
 from agentflow_app.ui.components.button import button_class
 from agentflow_app.ui.components.field import text_input
 from agentflow_app.ui.shell import brand
+
+ALERT = "mb-3 px-3 py-2 rounded-md bg-red-a3 text-base text-red-11"
+SUBMIT = button_class("primary") + " w-full h-9 mt-1"
 
 
 def door_field(name: str, label: str, help_text: str = "", **props: Any) -> rx.Component:
@@ -23,10 +37,8 @@ def _page(
 ) -> rx.Component:
     form = CredentialsForm.create(
         *fields,
-        FormMessage.create(class_name="mb-3 px-3 py-2 rounded-md bg-red-a3 text-base text-red-11"),
-        SubmitButton.create(
-            label=submit, busy_label="One moment…", class_name=button_class("primary") + " w-full h-9 mt-1"
-        ),
+        FormMessage.create(class_name=ALERT),
+        SubmitButton.create(label=submit, busy_label="One moment…", class_name=SUBMIT),
         path=path,
         class_name="flex flex-col gap-3",
     )
@@ -82,14 +94,85 @@ def sign_up_page() -> rx.Component:
 
 
 def log_in_page() -> rx.Component:
-    return _page(
-        "Log in",
-        "Welcome back.",
-        "/api/v1/auth/login?session=page",
-        "Log in",
-        [
-            door_field("email", "Email", type="email", auto_complete="email", auto_focus=True),
-            door_field("password", "Password", type="password", auto_complete="current-password"),
-        ],
-        rx.fragment("New here? ", rx.link("Create an account", href="/signup", underline="always")),
+    form = CredentialsForm.create(
+        door_field("email", "Email", type="email", auto_complete="username webauthn", auto_focus=True),
+        door_field("password", "Password", type="password", auto_complete="current-password"),
+        FormMessage.create(class_name=ALERT),
+        SubmitButton.create(label="Log in", busy_label="One moment…", class_name=SUBMIT),
+        path="/api/v1/auth/login?session=page",
+        class_name="flex flex-col gap-3",
+    )
+    first = FirstStep.create(
+        rx.el.h1("Log in", class_name="text-xl font-semibold text-gray-12"),
+        rx.el.p("Welcome back.", class_name="mt-1 mb-5 text-base text-gray-11"),
+        form,
+        rx.el.div(
+            PasskeyButton.create(
+                label="Log in with a passkey",
+                busy_label="Waiting for your device…",
+                class_name=button_class() + " w-full h-9",
+            ),
+            class_name="mt-3",
+        ),
+        rx.el.p(
+            rx.link("Forgot your password?", href="/forgot", underline="always"),
+            class_name="mt-3 text-base text-gray-11",
+        ),
+    )
+    other = rx.fragment("New here? ", rx.link("Create an account", href="/signup", underline="always"))
+    return door(
+        LoginSteps.create(first, _second_step()),
+        below=rx.el.p(other, class_name="mt-4 text-center text-base text-gray-11"),
+    )
+
+
+def _second_step() -> rx.Component:
+    code = CredentialsForm.create(
+        door_field(
+            "code",
+            "Code",
+            "Six digits, or one of your recovery codes.",
+            auto_complete="one-time-code",
+            min_length=6,
+            max_length=40,
+            auto_focus=True,
+            spell_check=False,
+        ),
+        FormMessage.create(class_name=ALERT),
+        SubmitButton.create(label="Confirm", busy_label="One moment…", class_name=SUBMIT),
+        path="/api/v1/auth/login/second-factor?session=page",
+        class_name="flex flex-col gap-3",
+    )
+    return SecondStep.create(
+        rx.el.h1("Confirm that it is you", class_name="text-xl font-semibold text-gray-12"),
+        IfMethod.create(
+            rx.el.p(
+                "Enter the code that your authenticator app shows.",
+                class_name="mt-1 mb-5 text-base text-gray-11",
+            ),
+            method="totp",
+        ),
+        IfMethod.create(
+            rx.el.p(
+                "Use your passkey, or one of your recovery codes.",
+                class_name="mt-1 mb-5 text-base text-gray-11",
+            ),
+            method="totp",
+            without=True,
+        ),
+        code,
+        IfMethod.create(
+            rx.el.div(
+                PasskeyButton.create(
+                    label="Use a passkey",
+                    busy_label="Waiting for your device…",
+                    class_name=button_class() + " w-full h-9",
+                ),
+                class_name="mt-3",
+            ),
+            method="passkey",
+        ),
+        StartAgain.create(
+            label="Start again", class_name="mt-3 text-base text-accent-11 underline hover:no-underline"
+        ),
     )

@@ -4,10 +4,18 @@ from typing import Any
 
 import reflex as rx
 
+from agentflow_app.mail.service import mail_configured
 from agentflow_app.ui.session import SignedOut, actor_of, event
 
 
 class Door(rx.State):
+    sends_mail: bool = False
+
+    @event
+    async def look(self) -> None:
+        """For the doors that are open to whoever is logged in, too."""
+        self.sends_mail = mail_configured()
+
     @event
     async def load(self) -> Any:
         try:

@@ -45,6 +45,18 @@ def _form() -> rx.Component:
                 field_id="org-domains",
                 help_text="One on each line. Empty: members may be invited at any address.",
             ),
+            rx.el.label(
+                rx.el.input(
+                    type="checkbox",
+                    name="require_second_factor",
+                    value="on",
+                    default_checked=General.require_second_factor,
+                    disabled=locked,
+                    class_name="w-4 h-4 shrink-0",
+                ),
+                "Members must have a second factor",
+                class_name="flex items-center gap-2 text-base text-gray-12",
+            ),
             form_error(General.error),
             rx.el.div(
                 rx.el.div(

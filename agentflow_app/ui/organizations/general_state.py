@@ -17,6 +17,7 @@ class General(PageState, rx.State):
     name: str = ""
     slug: str = ""
     domains: str = ""
+    require_second_factor: bool = False
     error: str = ""
     editable: bool = False
 
@@ -33,6 +34,7 @@ class General(PageState, rx.State):
     def _fill(self, organization: OrganizationOut) -> None:
         self.org_id, self.name, self.slug = str(organization.id), organization.name, organization.slug
         self.domains = "\n".join(organization.settings.invitation_domains)
+        self.require_second_factor = organization.settings.require_second_factor
 
     @event
     @acts
@@ -40,7 +42,10 @@ class General(PageState, rx.State):
         given = {
             "name": text_of(form, "name"),
             "slug": text_of(form, "slug"),
-            "settings": {"invitation_domains": text_of(form, "domains").replace(",", " ").split()},
+            "settings": {
+                "invitation_domains": text_of(form, "domains").replace(",", " ").split(),
+                "require_second_factor": bool(text_of(form, "require_second_factor")),
+            },
         }
         shell = await self.get_state(Shell)
         try:

@@ -32,7 +32,13 @@ SECTIONS: Final[tuple[tuple[str, tuple[Section, ...]], ...]] = (
             Section("Danger zone", "/settings/danger"),
         ),
     ),
-    ("You", ()),
+    (
+        "You",
+        (
+            Section("Profile", "/settings/profile"),
+            Section("Security", "/settings/security"),
+        ),
+    ),
 )
 
 
