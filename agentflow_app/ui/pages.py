@@ -37,6 +37,10 @@ from agentflow_app.ui.organizations.roles_page import roles_page
 from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.teams_page import teams_page
 from agentflow_app.ui.organizations.teams_state import Teams
+from agentflow_app.ui.vault.credentials_page import credentials_page
+from agentflow_app.ui.vault.credentials_state import Credentials
+from agentflow_app.ui.vault.secrets_page import secrets_page
+from agentflow_app.ui.vault.secrets_state import Secrets
 
 
 def add_pages(app: rx.App) -> None:
@@ -60,6 +64,8 @@ def add_pages(app: rx.App) -> None:
         (roles_page, "roles", "Roles", Roles.load),
         (teams_page, "teams", "Teams", Teams.load),
         (api_keys_page, "api-keys", "API keys", ApiKeys.load),
+        (secrets_page, "secrets", "Secrets & variables", Secrets.load),
+        (credentials_page, "credentials", "Credentials", Credentials.load),
         (audit_page, "audit", "Audit log", Audit.load),
         (danger_page, "danger", "Danger zone", Danger.load),
         (profile_page, "profile", "Profile", OwnProfile.load),

@@ -1,11 +1,20 @@
 """What the vault takes and what it shows. Values of secrets only ever go in."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, JsonValue, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    Field,
+    JsonValue,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from agentflow_app.core.schemas import Input, Output
 from agentflow_app.core.serialization import dumps
@@ -65,8 +74,30 @@ def _user_name(text: str) -> str:
     return text
 
 
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+def _fits(pattern: str, told: str) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if not re.fullmatch(pattern, name):
+            raise ValueError(told)
+        return name
+
+    return check
+
+
+_SECRET_NAME = "[A-Z][A-Z0-9_]{0,63}"  # noqa: S105 - a pattern
+_VARIABLE_NAME = "[A-Za-z_][A-Za-z0-9_]{0,63}"
+_SECRET_TOLD = "is made of capital letters, digits and _, begins with a letter, and has 64 characters at most"  # noqa: S105
+_VARIABLE_TOLD = "is made of letters, digits and _, begins with no digit, and has 64 characters at most"
+# The API's document has the pattern, people get a sentence.
+SecretName = Annotated[
+    str,
+    AfterValidator(_fits(_SECRET_NAME, _SECRET_TOLD)),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SECRET_NAME}$"}),
+]
+VariableName = Annotated[
+    str,
+    AfterValidator(_fits(_VARIABLE_NAME, _VARIABLE_TOLD)),
+    WithJsonSchema({"type": "string", "pattern": f"^{_VARIABLE_NAME}$"}),
+]
 CredentialName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 SecretValue = Annotated[SecretStr, Field(max_length=MAX_SECRET), AfterValidator(_maskable)]

@@ -29,6 +29,8 @@ from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.switcher import Switcher
 from agentflow_app.ui.organizations.teams_state import Teams
 from agentflow_app.ui.shell import Shell
+from agentflow_app.ui.vault.credentials_state import Credentials
+from agentflow_app.ui.vault.secrets_state import Secrets
 from tests.actors import People, Person, unique_email
 from tests.ui.conftest import OpenTab, Tab
 
@@ -46,7 +48,7 @@ GRAPH = {
     ],
     "edges": [],
 }
-PEOPLE = (General, Members, Teams, ApiKeys, Danger, Switcher, Invite)
+PEOPLE = (General, Members, Teams, ApiKeys, Danger, Switcher, Invite, Secrets, Credentials)
 OTHER_GRAPH = {"schema_version": 1, "nodes": [], "edges": []}
 
 
@@ -62,6 +64,8 @@ class Things:
     key: str = ""
     invitation: str = ""
     org: str = ""
+    secret: str = ""
+    credential: str = ""
 
 
 def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
@@ -115,6 +119,30 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_asking": (True,),
             "rotate": ({"grace": "0"},),
             "revoke": (),
+        },
+        Secrets: {
+            "load": (),
+            "load_more_secrets": (),
+            "load_more_variables": (),
+            "open_form": ("secret", things.secret),
+            "set_open": (True,),
+            "ask_delete": ("secret", things.secret),
+            "set_deleting": (True,),
+            "save": ({"name": "SMUGGLED", "value": "smuggled"},),
+            "delete": (),
+        },
+        Credentials: {
+            "load": (),
+            "load_more": (),
+            "open_form": (things.credential,),
+            "set_open": (True,),
+            "set_type": ("oauth2",),
+            "set_grant": ("refresh_token",),
+            "ask_delete": (things.credential,),
+            "set_deleting": (True,),
+            "save": ({"name": "Smuggled", "value": "smuggled", "hosts": "evil.example"},),
+            "delete": (),
+            "save_hosts": ({"hosts": "evil.example"},),
         },
         Danger: {
             "load": (),
@@ -239,6 +267,9 @@ async def things(people: People) -> Things:
     started = await alice.post(f"/agents/{agent}/execute", json={"trigger_data": {}})
     scopes = {"name": f"{CANARY} key", "scopes": ["agents:read"]}
     invitation = {"email": unique_email("canary"), "role": "viewer"}
+    secret = {"name": "CANARY", "value": "Canary value", "description": "Canary secret"}
+    credential = {"name": "Canary", "type": "bearer", "value": "Canary-token", "allowed_hosts": ["a.example"]}
+    await alice.post("/org/variables", json={"name": "canary", "value": "Canary variable"})
     return Things(
         agent,
         started.json()["id"],
@@ -247,6 +278,8 @@ async def things(people: People) -> Things:
         key=(await alice.post("/org/api-keys", json=scopes)).json()["id"],
         invitation=(await alice.post("/org/invitations", json=invitation)).json()["id"],
         org=str(people.alice.org_id),
+        secret=(await alice.post("/org/secrets", json=secret)).json()["id"],
+        credential=(await alice.post("/org/credentials", json=credential)).json()["id"],
     )
 
 
@@ -255,6 +288,7 @@ async def everything(alice: Person) -> list[Any]:
     agents = (await alice.client.get("/agents")).json()
     drafts = [(await alice.client.get(f"/agents/{agent['id']}/draft")).json() for agent in agents["data"]]
     paths = ("/executions", "/org", "/org/members", "/org/teams", "/org/api-keys", "/org/invitations")
+    paths += ("/org/secrets", "/org/variables", "/org/credentials")
     return [agents, drafts, *[(await alice.client.get(path)).json() for path in paths]]
 
 
@@ -271,6 +305,9 @@ def tamper(tab: Tab, things: Things) -> None:
     members.target.id, members.asking, members.editable = things.member, "remove", True
     teams.target.id, teams.editable = things.team, True
     keys.target.id, keys.editable = things.key, True
+    secrets, credentials = tab.state(Secrets), tab.state(Credentials)
+    secrets.target.id, secrets.kind, secrets.edits_secrets = things.secret, "secret", True
+    credentials.target.id, credentials.type, credentials.editable = things.credential, "bearer", True
     danger.heir, danger.owner = things.member, True
 
 

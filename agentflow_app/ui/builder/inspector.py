@@ -6,7 +6,7 @@ import reflex as rx
 from reflex.vars import FunctionStringVar
 
 from agentflow_app.providers.service import models_listed
-from agentflow_app.ui.builder.state import Builder
+from agentflow_app.ui.builder.state import Builder, NamedRow
 from agentflow_app.ui.builder.widgets import widget
 from agentflow_app.ui.canvas.binding import act, act_with, on_tick, store
 from agentflow_app.ui.canvas.node import node_tile
@@ -49,16 +49,24 @@ def _field(field: Any, node_id: Any) -> rx.Component:
 
 
 def _reference(reference: Any, field: Any) -> rx.Component:
+    return _insertable(reference["label"].to(str), reference["path"].to(str), field)
+
+
+def _named(name: NamedRow, what: str, node: Any) -> rx.Component:
+    return _insertable(f"{what} › " + name.label, name.path, node["reference_field"])  # noqa: RUF001
+
+
+def _insertable(label: Any, path: Any, field: Any) -> rx.Component:
     return rx.el.li(
         rx.el.button(
-            rx.el.span(reference["label"].to(str), class_name="text-sm text-gray-12"),
-            rx.el.code(reference["path"].to(str), class_name="block font-mono text-xs text-gray-11 truncate"),
+            rx.el.span(label, class_name="text-sm text-gray-12"),
+            rx.el.code(path, class_name="block font-mono text-xs text-gray-11 truncate"),
             type="button",
             # The field keeps its cursor: the reference goes where it stands.
             custom_attrs={
                 "onMouseDown": rx.vars.FunctionStringVar.create("((event) => event.preventDefault())")
             },
-            on_click=act("insertReference", reference["path"], field),
+            on_click=act("insertReference", path, field),
             class_name="w-full px-2 py-1 rounded text-left hover:bg-gray-a3",
         )
     )
@@ -213,6 +221,11 @@ def _data(node: Any) -> rx.Component:
             rx.foreach(
                 node["references"].to(list[dict[str, str]]),
                 lambda reference: _reference(reference, node["reference_field"]),
+            ),
+            rx.foreach(Builder.variables, lambda name: _named(name, "Variable", node)),
+            rx.cond(
+                (node["type"] == "action") | (node["type"] == "trigger"),
+                rx.foreach(Builder.secrets, lambda name: _named(name, "Secret", node)),
             ),
             class_name="pb-3",
         ),

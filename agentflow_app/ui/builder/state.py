@@ -18,6 +18,7 @@ from agentflow_app.executions.service import ExecutionService
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.session import PageState, SignedOut, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
+from agentflow_app.vault.names import credential_names, known_names
 
 
 @dataclass
@@ -39,6 +40,14 @@ class AgentHead:
     webhook_url: str = ""
 
 
+@dataclass
+class NamedRow:
+    """Something of the organization's vault: how it is shown, and what goes into the config."""
+
+    label: str = ""
+    path: str = ""
+
+
 class Builder(PageState, rx.State):
     """One agent's draft. The browser holds the working copy; this side holds what was saved."""
 
@@ -46,6 +55,9 @@ class Builder(PageState, rx.State):
     draft: dict[str, Any] = {"key": "", "agent_id": "", "definition": {}, "revision": 0, "read_only": True}
     ack: dict[str, Any] = {"request": "", "status": "saved", "revision": 0}
     problems: list[dict[str, Any]] = []
+    credentials: list[NamedRow] = []
+    variables: list[NamedRow] = []
+    secrets: list[NamedRow] = []
     unpublished: bool = False
 
     sample: str = "{}"
@@ -79,6 +91,10 @@ class Builder(PageState, rx.State):
                 self._live = (await service.version(agent.id, agent.latest_version)).definition
             runs = await ExecutionService(tx, actor).list(ExecutionQuery(agent_id=agent.id, limit=1))
             can_write = actor.can("agents:write")
+            names, credentials = await known_names(tx, actor), await credential_names(tx, actor)
+        self.credentials = [NamedRow(each.name, each.id) for each in credentials]
+        self.variables = [NamedRow(name, f"{{{{ vars.{name} }}}}") for name in sorted(names.variables)]
+        self.secrets = [NamedRow(name, f"{{{{ secrets.{name} }}}}") for name in sorted(names.secrets)]
         if runs.data:
             self.sample = _pretty(runs.data[0].trigger_data)
         self._show(agent)

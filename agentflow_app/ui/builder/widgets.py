@@ -5,6 +5,7 @@ from typing import Any
 
 import reflex as rx
 
+from agentflow_app.ui.builder.state import Builder, NamedRow
 from agentflow_app.ui.canvas.binding import act, act_with, on_tick
 from agentflow_app.ui.components.button import icon_button
 from agentflow_app.ui.components.field import INPUT, TEXTAREA
@@ -171,6 +172,22 @@ def _model(field: Field, node_id: Any) -> rx.Component:
     )
 
 
+def _credential(field: Field, node_id: Any) -> rx.Component:
+    chosen = field["text"].to(str)
+    known: Any = rx.Var.create(Builder.credentials).to(list[NamedRow])
+    # One that the list does not have, named in the definition or deleted since, stays as it is until changed.
+    unknown = (chosen != "") & ~known.pluck("path").contains(chosen)
+    return rx.el.select(
+        rx.el.option("None", value=""),
+        rx.foreach(Builder.credentials, lambda each: rx.el.option(each.label, value=each.path)),
+        rx.cond(unknown, rx.el.option(chosen, value=chosen)),
+        value=chosen,
+        on_change=act_with("setText", node_id, field["name"]),
+        id="field-" + field["name"].to(str),
+        class_name=INPUT,
+    )
+
+
 def _json(field: Field, node_id: Any) -> rx.Component:
     # Read when it is left: parsing while typing would reformat what is half written.
     return rx.el.textarea(
@@ -193,6 +210,7 @@ _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "switch": _switch,
     "select": _select,
     "model": _model,
+    "credential": _credential,
     "json": _json,
     "code": _area("setText", rows=8, mono=True),
     "key_value": _pairs,

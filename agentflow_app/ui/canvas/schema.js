@@ -72,6 +72,7 @@ function isDescribed(property, root) {
 }
 
 const MANY = 5;
+const WEIGHTY = new Set(["json", "credential"]);
 const isNothing = (value) => value === null || (Array.isArray(value) && !value.length);
 
 /** The inspector's form for one node: a list of fields with everything that their widgets need. */
@@ -91,7 +92,7 @@ export function fieldsOf(kind, node, problems) {
       description: property.description ?? "",
       widget: widgetOf(property, schema),
       required: required.has(name),
-      rare: long && !required.has(name) && property.widget !== "json" && isNothing(property.default),
+      rare: long && !required.has(name) && !WEIGHTY.has(property.widget) && isNothing(property.default),
       placeholder: property.examples?.[0] !== undefined ? asText(property.examples[0]) : "",
       text: shown === null ? "" : asText(shown),
       checked: shown === true,

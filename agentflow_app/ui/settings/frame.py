@@ -28,6 +28,8 @@ SECTIONS: Final[tuple[tuple[str, tuple[Section, ...]], ...]] = (
             Section("Roles", "/settings/roles"),
             Section("Teams", "/settings/teams"),
             Section("API keys", "/settings/api-keys", needs="api_keys:read"),
+            Section("Secrets & variables", "/settings/secrets"),
+            Section("Credentials", "/settings/credentials", needs="credentials:read"),
             Section("Audit log", "/settings/audit", needs="audit:read"),
             Section("Danger zone", "/settings/danger"),
         ),
