@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from agentflow_app.accounts import active, passkeys, profile, recovery, second_factor
 from agentflow_app.accounts.routes import AccountRoute, CurrentActor
@@ -13,6 +13,7 @@ from agentflow_app.accounts.schemas import (
     Enrolment,
     NewPasskey,
     PasskeyAsked,
+    PasskeyMade,
     PasskeyOut,
     PasskeyRename,
     PasswordChange,
@@ -107,8 +108,10 @@ async def begin_passkey(data: Confirmed, actor: CurrentActor) -> PasskeyAsked:
 
 
 @router.post("/passkeys", status_code=201)
-async def add_passkey(data: NewPasskey, actor: CurrentActor) -> PasskeyOut:
-    return await passkeys.finish_registration(actor, data)
+async def add_passkey(data: NewPasskey, actor: CurrentActor, response: Response) -> PasskeyMade:
+    made = await passkeys.finish_registration(actor, data)
+    response.headers["Location"] = f"/api/v1/auth/passkeys/{made.id}"
+    return made
 
 
 @router.put("/passkeys/{passkey_id}")

@@ -14,8 +14,8 @@ from agentflow_app.accounts.challenges import Challenge, ChallengeExpired, attem
 from agentflow_app.accounts.letters import send_notice
 from agentflow_app.accounts.models import Passkey
 from agentflow_app.accounts.recovery import confirm_password
-from agentflow_app.accounts.schemas import NewPasskey, PasskeyAsked, PasskeyOut
-from agentflow_app.accounts.second_factor import renew_standing
+from agentflow_app.accounts.schemas import NewPasskey, PasskeyAsked, PasskeyMade, PasskeyOut
+from agentflow_app.accounts.second_factor import codes_left, make_codes, renew_standing
 from agentflow_app.accounts.trail import note
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
@@ -102,7 +102,7 @@ async def begin_registration(actor: Actor, password: str) -> PasskeyAsked:
     return PasskeyAsked(challenge=challenge.token, options=json.loads(webauthn.options_to_json(options)))
 
 
-async def finish_registration(actor: Actor, data: NewPasskey) -> PasskeyOut:
+async def finish_registration(actor: Actor, data: NewPasskey) -> PasskeyMade:
     """Raises ValidationFailed."""
     import webauthn
     from webauthn.helpers.exceptions import WebAuthnException
@@ -142,7 +142,9 @@ async def finish_registration(actor: Actor, data: NewPasskey) -> PasskeyOut:
         await note(tx, user, "user.passkey_added", {"name": passkey.name})
         await send_notice(tx, user.email, "A passkey was added to your AgentFlow account")
         await tx.refresh(passkey)
-        return PasskeyOut.model_validate(passkey)
+        # Else who loses the device would be shut out: the password alone no longer logs in.
+        codes = [] if await codes_left(tx, user_id) else await make_codes(tx, user_id)
+        return PasskeyMade(**PasskeyOut.model_validate(passkey).model_dump(), recovery_codes=codes)
 
 
 async def _mine(tx: Transaction, user_id: UUID, passkey_id: UUID) -> Passkey:

@@ -112,6 +112,12 @@ class PasskeyOut(Output):
     last_used_at: datetime | None
 
 
+class PasskeyMade(PasskeyOut):
+    """`recovery_codes` come with the first second factor: in this answer and never again."""
+
+    recovery_codes: list[str] = []
+
+
 class SessionOut(Output):
     """`kind`: `browser` for the pages, `api` for a family of refresh tokens."""
 

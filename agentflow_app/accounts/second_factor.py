@@ -63,10 +63,9 @@ async def show(actor: Actor) -> SecondFactorOut:
     user_id = person_of(actor)
     async with database().system() as tx:
         factor = await _factor(tx, user_id)
-        left = select(func.count()).select_from(RecoveryCode).where(col(RecoveryCode.user_id) == user_id)
         return SecondFactorOut(
             totp_since=factor.confirmed_at if factor else None,
-            recovery_codes_left=(await tx.execute(left)).scalar_one(),
+            recovery_codes_left=await codes_left(tx, user_id),
         )
 
 
@@ -124,7 +123,7 @@ async def confirm(actor: Actor, code: str) -> RecoveryCodes:
         wrong = not await _spend_totp(factor, _plain(code))
         if not wrong:
             factor.confirmed_at = utcnow()
-            codes = await _new_codes(tx, user_id)
+            codes = await make_codes(tx, user_id)
             await renew_standing(tx, user)
             ended = await end_sessions(tx, user_id, but=actor.session_id)
             await note(tx, user, "user.second_factor_on", {"kind": "totp", "sessions_ended": ended})
@@ -142,12 +141,18 @@ async def new_recovery_codes(actor: Actor, password: str) -> RecoveryCodes:
         user = await user_of(tx, user_id, lock=True)
         if user.second_factor_at is None:
             raise NotOn
-        codes = await _new_codes(tx, user_id)
+        codes = await make_codes(tx, user_id)
         await note(tx, user, "user.recovery_codes_renewed")
     return RecoveryCodes(codes=codes)
 
 
-async def _new_codes(tx: Transaction, user_id: UUID) -> list[str]:
+async def codes_left(tx: Transaction, user_id: UUID) -> int:
+    left = select(func.count()).select_from(RecoveryCode).where(col(RecoveryCode.user_id) == user_id)
+    return (await tx.execute(left)).scalar_one()
+
+
+async def make_codes(tx: Transaction, user_id: UUID) -> list[str]:
+    """New ones in the place of all before them."""
     await tx.execute(delete(RecoveryCode).where(col(RecoveryCode.user_id) == user_id))
     codes = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
     tx.add_all([RecoveryCode(user_id=user_id, code_hash=digest(code)) for code in codes])

@@ -214,6 +214,9 @@ async def test_a_passkey_logs_in_by_itself_and_as_the_second_step(
     await mine.log_in()
     added = await _passkey(mine, device)
     assert added.status_code == 201, added.text
+    recovery = added.json()["recovery_codes"]
+    assert len(recovery) == 10
+    assert (await other.second_step(await other.log_in(), code=recovery[0])).status_code == 200
     assert (await _passkey(mine, device)).status_code == 422  # the same one again
     entered = await _enter(other, device)
     assert (entered.status_code, entered.json()["user"]["email"]) == (200, alice.actor.email)

@@ -83,6 +83,8 @@ async def test_a_passkey_is_added_and_logs_in(visit: Visit, stack: Installation)
     await ada.page.get_by_label("Name").fill("My laptop")
     await ada.page.get_by_label("Your password").fill(PASSWORD)
     await ada.page.get_by_role("button", name="Go on").click()
+    await expect(ada.page.get_by_role("heading", name="Keep these recovery codes")).to_be_visible()
+    await ada.page.get_by_role("button", name="Done").click()
     await expect(ada.page.get_by_text("My laptop", exact=True)).to_be_visible()
 
     await ada.context.clear_cookies()

@@ -28,12 +28,15 @@ def forgot_page() -> rx.Component:
         "This server sends no mail. Ask whoever runs it for a link: ",
         rx.el.code("agentflow user reset-link EMAIL", class_name="font-mono"),
         " makes one.",
-        class_name="text-base text-gray-12",
+        class_name="mt-3 text-base text-gray-12",
     )
     return door(
         rx.el.h1("Forgot your password?", class_name=_TITLE),
-        rx.el.p("Choose a new one by a link that is sent to you.", class_name=_TEXT),
-        rx.cond(Door.sends_mail, form, without),
+        rx.cond(
+            Door.sends_mail,
+            rx.fragment(rx.el.p("Choose a new one by a link that is sent to you.", class_name=_TEXT), form),
+            without,
+        ),
         below=_back(),
     )
 

@@ -206,6 +206,8 @@ class Security(PageState, rx.State):
             return None
         self._forget()
         await self._read(actor)
+        if made.recovery_codes:
+            self.asking, self.codes = "codes", made.recovery_codes
         return rx.toast.success(f"{made.name} can log in now")
 
     @event
