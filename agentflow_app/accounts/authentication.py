@@ -1,21 +1,26 @@
 """Who sends a request, told from its headers alone, before its body is read."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, true, update
 from sqlmodel import col
 
-from agentflow_app.accounts.models import PUBLIC_USER, ApiKey, EndedSession, User
+from agentflow_app.accounts.models import ApiKey, EndedSession, User
 from agentflow_app.accounts.sessions import actor_of
 from agentflow_app.accounts.standing import may_act
-from agentflow_app.accounts.tokens import digest, read_access_token
+from agentflow_app.accounts.tokens import AccessClaims, digest, read_access_token
 from agentflow_app.core.clock import utcnow
-from agentflow_app.core.database import database
+from agentflow_app.core.database import Prepared, Transaction, database
 from agentflow_app.core.errors import Unauthenticated
-from agentflow_app.core.tenancy import Actor
+from agentflow_app.core.ratelimit import rate_limits
+from agentflow_app.core.tables import timestamp
+from agentflow_app.core.tenancy import Actor, role_of
 from agentflow_app.organizations.models import Membership, Organization
+from agentflow_app.organizations.settings import read_settings
 
 KEY_PREFIX = "af_"
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -39,31 +44,86 @@ async def authenticate(secret: str | None) -> Actor:
     return actor
 
 
+@asynccontextmanager
+async def entered(secret: str | None) -> AsyncIterator[tuple[Actor, Transaction]]:
+    """The actor and their transaction in one go: cheaper than one after the other, where no body is awaited.
+
+    Raises Unauthenticated or TooManyRequests.
+    """
+    claims = read_access_token(secret) if secret and not secret.startswith(KEY_PREFIX) else None
+    if claims is None:
+        actor = await authenticate(secret)
+        await rate_limits().organization(actor.org_id, actor.key_id)
+        async with database().transaction(actor) as tx:
+            yield actor, tx
+        return
+    await rate_limits().organization(claims.org_id, None)
+    async with _as_member(claims) as (member, tx):
+        if member is None:
+            raise Unauthenticated
+        yield member, tx
+
+
 async def _by_token(token: str) -> Actor | None:
     claims = read_access_token(token)
     if claims is None:
         return None
-    async with database().transaction(org_id=claims.org_id) as tx:
-        row = (
-            await tx.execute(
-                select(User, Organization, col(Membership.role))
-                .select_from(Membership)
-                .join(User, col(User.id) == col(Membership.user_id))
-                .join(Organization, col(Organization.id) == col(Membership.org_id))
-                .options(PUBLIC_USER)
-                .where(
-                    col(Membership.user_id) == claims.user_id,
-                    col(Membership.org_id) == claims.org_id,
-                    *may_act(),
-                    or_(
-                        col(User.tokens_valid_after).is_(None),
-                        col(User.tokens_valid_after) < claims.issued_at,
-                    ),
-                    _not_ended(claims.session_id),
-                )
-            )
-        ).one_or_none()
-    return actor_of(*row, claims.session_id) if row else None
+    async with _as_member(claims) as (member, _):
+        return member
+
+
+_MEMBER = Prepared(
+    select(
+        col(User.email),
+        col(User.name),
+        col(User.second_factor_at),
+        col(Organization.name).label("org_name"),
+        col(Organization.settings),
+        col(Membership.role),
+    )
+    .select_from(Membership)
+    .join(User, col(User.id) == col(Membership.user_id))
+    .join(Organization, col(Organization.id) == col(Membership.org_id))
+    .where(
+        col(Membership.user_id) == bindparam("user"),
+        col(Membership.org_id) == bindparam("org"),
+        *may_act(),
+        or_(
+            col(User.tokens_valid_after).is_(None),
+            col(User.tokens_valid_after) < bindparam("issued_at", type_=timestamp),
+        ),
+        ~select(col(EndedSession.id)).where(col(EndedSession.id) == bindparam("session")).exists(),
+    )
+)
+
+
+@asynccontextmanager
+async def _as_member(claims: AccessClaims) -> AsyncIterator[tuple[Actor | None, Transaction]]:
+    entered_as = database().entered(
+        claims.org_id,
+        claims.user_id,
+        _MEMBER,
+        user=claims.user_id,
+        org=claims.org_id,
+        issued_at=claims.issued_at,
+        session=claims.session_id,
+    )
+    async with entered_as as (tx, row):
+        yield _member(row, claims) if row else None, tx
+
+
+def _member(row: dict[str, Any], claims: AccessClaims) -> Actor:
+    demanded = read_settings(row["settings"]).require_second_factor
+    return Actor(
+        user_id=claims.user_id,
+        org_id=claims.org_id,
+        role=role_of(row["role"]),
+        email=row["email"],
+        name=row["name"],
+        org_name=row["org_name"],
+        session_id=claims.session_id,
+        lacks_second_factor=demanded and row["second_factor_at"] is None,
+    )
 
 
 def _not_ended(session_id: UUID | None) -> ColumnElement[bool]:

@@ -3,13 +3,14 @@
 401 comes before the body is read; the commit comes before the answer is sent.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from agentflow_app.accounts.authentication import authenticate, credential
+from agentflow_app.accounts.authentication import authenticate, credential, entered
 from agentflow_app.core import idempotency
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Forbidden
@@ -18,7 +19,22 @@ from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.tenancy import Actor
 
+_BODILESS = frozenset({"GET", "HEAD"})
 AfterCommit = Callable[[Response], Awaitable[Response]]
+
+
+@asynccontextmanager
+async def _opened(request: Request) -> AsyncIterator[tuple[Actor, Transaction]]:
+    secret = credential(request.headers)
+    if request.method in _BODILESS:
+        async with entered(secret) as both:
+            yield both
+        return
+    actor = await authenticate(secret)
+    await rate_limits().organization(actor.org_id, actor.key_id)
+    await request.body()  # before the transaction: a slow sender must not hold a connection
+    async with database().transaction(actor) as tx:
+        yield actor, tx
 
 
 class TenantRoute(APIRoute):
@@ -30,12 +46,8 @@ class TenantRoute(APIRoute):
         handler, keeps_answers = super().get_route_handler(), self.keeps_answers
 
         async def edge(request: Request) -> Response:
-            actor = await authenticate(credential(request.headers))
-            await rate_limits().organization(actor.org_id, actor.key_id)
-            request.state.actor = actor
-            await request.body()  # before the transaction: a slow sender must not hold a connection
-            async with database().transaction(actor) as tx:
-                request.state.tx = tx
+            async with _opened(request) as (actor, tx):
+                request.state.actor, request.state.tx = actor, tx
                 answer = _answer_once(request, actor, tx, handler) if keeps_answers else handler(request)
                 response = await answer
             finish: AfterCommit | None = getattr(request.state, "after_commit", None)

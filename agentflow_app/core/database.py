@@ -15,7 +15,10 @@ from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import URL, make_url, text
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import URL, Select, make_url
+from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -27,7 +30,7 @@ from agentflow_app.core.tenancy import Actor
 
 logger = logging.getLogger(__name__)
 HOOK_SECONDS = 0.5
-_SET_TENANT = text("SELECT set_config('app.org_id', :org, true), set_config('app.user_id', :user, true)")
+_SET_TENANT = "SELECT set_config('app.org_id', %(org)s, true), set_config('app.user_id', %(user)s, true)"
 DatabaseRole = Literal["app", "system"]
 _TOO_MUCH = ("54000", "54001")
 """A value that PostgreSQL cannot hold; trying again is no use."""
@@ -98,6 +101,43 @@ class Transaction(AsyncSession):
             await asyncio.wait({work}, timeout=HOOK_SECONDS)
 
 
+class Prepared:
+    """A query that is asked so often that it is compiled once, and sent past the ORM."""
+
+    def __init__(self, statement: Select[Any]) -> None:
+        dialect = PGDialectAsync_psycopg()  # type: ignore[no-untyped-call]
+        compiled = statement.compile(dialect=dialect)
+        self.sql = str(compiled).encode()
+        self.constants = {name: value for name, value in compiled.params.items() if value is not None}
+
+
+async def _enter(
+    tx: Transaction, scope: dict[str, str], first: Prepared | None = None, parameters: Any = None
+) -> dict[str, Any] | None:
+    """Sets the tenant as the transaction's first statement, by the driver: this happens at every call."""
+    try:
+        return await _entered(tx, scope, first, parameters)
+    except psycopg.OperationalError:
+        # The pool held a connection that is gone. Nothing was done on it, so a new one may try.
+        await (await tx.connection()).invalidate()
+        await tx.rollback()
+        return await _entered(tx, scope, first, parameters)
+
+
+async def _entered(
+    tx: Transaction, scope: dict[str, str], first: Prepared | None, parameters: Any
+) -> dict[str, Any] | None:
+    raw = (await (await tx.connection()).get_raw_connection()).driver_connection
+    assert isinstance(raw, psycopg.AsyncConnection)
+    if first is None:
+        await raw.execute(_SET_TENANT, scope)
+        return None
+    async with raw.pipeline(), raw.cursor(row_factory=dict_row) as cursor:
+        await raw.execute(_SET_TENANT, scope)
+        await cursor.execute(first.sql, parameters)
+        return await cursor.fetchone()
+
+
 class Database:
     """The pools of one process. Made at first use, never at import: servers fork after it."""
 
@@ -136,18 +176,20 @@ class Database:
         self, actor: Actor | None = None, *, org_id: UUID | None = None
     ) -> AsyncIterator[Transaction]:
         """Commits at the end, then runs the hooks; rolls back on any error. No tenant sees nothing."""
-        tenant = actor.org_id if actor else org_id
-        scope = {"org": str(tenant) if tenant else "", "user": str(actor.user_id) if actor else ""}
+        tenant, person = (actor.org_id, actor.user_id) if actor else (org_id, None)
         async with _unavailable_when_down(), self._app_sessions() as tx:
-            try:
-                await tx.execute(_SET_TENANT, scope)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                # The pool held a connection that is gone. Nothing was done on it, so a new one may try.
-                await tx.rollback()
-                await tx.execute(_SET_TENANT, scope)
+            await _enter(tx, {"org": str(tenant or ""), "user": str(person or "")})
             yield tx
+            await tx.finish()
+
+    @asynccontextmanager
+    async def entered(
+        self, org_id: UUID, user_id: UUID, first: "Prepared", **parameters: Any
+    ) -> AsyncIterator[tuple[Transaction, dict[str, Any] | None]]:
+        """A transaction, and the row of a first query that goes to the database together with the tenant."""
+        async with _unavailable_when_down(), self._app_sessions() as tx:
+            scope = {"org": str(org_id), "user": str(user_id)}
+            yield tx, await _enter(tx, scope, first, first.constants | parameters)
             await tx.finish()
 
     @asynccontextmanager
@@ -168,8 +210,8 @@ async def _unavailable_when_down() -> AsyncIterator[None]:
         yield
     except NoConnectionFree as error:
         raise Unavailable("The database is busy; try again in a moment", retry_after=2) from error
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) in _TOO_MUCH:
+    except (OperationalError, psycopg.OperationalError) as error:
+        if getattr(getattr(error, "orig", error), "sqlstate", None) in _TOO_MUCH:
             raise
         raise Unavailable("The database does not answer; try again in a moment", retry_after=2) from error
     except DBAPIError as error:
