@@ -93,6 +93,11 @@ async def close(tx: Transaction, answered: Answered) -> None:
         raise ChallengeExpired
 
 
+async def drop_challenges(tx: Transaction, user_id: UUID) -> None:
+    """What was begun with an old password is not finished after a new one."""
+    await tx.execute(delete(LoginChallenge).where(col(LoginChallenge.user_id) == user_id))
+
+
 async def sweep_challenges() -> None:
     async with database().system() as tx:
         await tx.execute(delete(LoginChallenge).where(col(LoginChallenge.expires_at) < func.now()))

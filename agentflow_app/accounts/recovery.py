@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from agentflow_app.accounts.active import person_of, user_of
+from agentflow_app.accounts.challenges import drop_challenges
 from agentflow_app.accounts.letters import send_notice, send_reset
 from agentflow_app.accounts.links import forget_links, issue, reset_link, spend
 from agentflow_app.accounts.models import User
@@ -40,6 +41,7 @@ async def change_password(actor: Actor, data: PasswordChange) -> None:
         user.password_hash = hashed
         ended = await end_sessions(tx, user_id, but=actor.session_id)
         await forget_links(tx, user_id)
+        await drop_challenges(tx, user_id)
         await note(tx, user, "user.password_changed", {"sessions_ended": ended})
         await send_notice(tx, user.email, "The password of your AgentFlow account was changed")
 
@@ -65,6 +67,7 @@ async def reset_password(data: PasswordReset) -> None:
         user.tokens_valid_after = utcnow()
         ended = await end_sessions(tx, user.id)
         await forget_links(tx, user.id)
+        await drop_challenges(tx, user.id)
         await note(tx, user, "user.password_reset", {"sessions_ended": ended})
         await send_notice(tx, user.email, "The password of your AgentFlow account was reset")
 

@@ -178,6 +178,12 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
     if not await verify_password(usable, data.password) or user is None:
         raise WrongCredentials
     async with database().system() as tx:
+        # A reset that was quicker than the hashing must find this login, or this login its new password.
+        same = (col(User.id) == user.id, col(User.password_hash) == usable, col(User.is_active))
+        query = select(User).where(*same).with_for_update(read=True)
+        user = (await tx.execute(query)).scalar_one_or_none()
+        if user is None:
+            raise WrongCredentials
         if user.second_factor_at is None:
             return await _open(tx, user, *await _home_of(tx, user), kind, "password")
         challenge = await open_challenge(tx, "second_factor", user.id)

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from agentflow_app.accounts import service
 from agentflow_app.accounts.models import OneTimeToken
+from agentflow_app.accounts.passwords import verify_password
 from agentflow_app.accounts.recovery import forget_password, operator_reset_link
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
@@ -99,6 +101,22 @@ async def test_a_forgotten_password_is_reset_once_by_the_link(
     assert (await mine.log_in(f"{NEW} {won}")).status_code == 200
     assert "was reset" in (await letters_to(alice.actor.email))[-1]["text"]
     assert {"user.password_reset_requested", "user.password_reset"} <= set(await audited(alice))
+
+
+async def test_a_login_that_overlaps_a_reset_does_not_outlive_it(
+    alice: Person, open_browser: OpenBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = open_browser(alice)
+    token = (await operator_reset_link(alice.actor.email)).rpartition("#")[2]
+
+    async def slow(stored: str | None, password: str) -> bool:
+        right = await verify_password(stored, password)
+        body = {"token": token, "password": NEW}
+        assert (await mine.client.post("/auth/password/reset", json=body)).status_code == 204
+        return right
+
+    monkeypatch.setattr(service, "verify_password", slow)
+    assert (await mine.log_in()).status_code == 401
 
 
 async def test_asking_again_at_once_sends_nothing_more_and_old_links_die(

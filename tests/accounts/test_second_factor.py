@@ -14,6 +14,7 @@ from agentflow_app.accounts import second_factor
 from agentflow_app.accounts.authentication import authenticate
 from agentflow_app.accounts.challenges import ATTEMPTS
 from agentflow_app.accounts.models import LoginChallenge
+from agentflow_app.accounts.recovery import operator_reset_link
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.tenancy import SecondFactorNeeded
@@ -154,6 +155,19 @@ async def test_a_challenge_is_of_its_browser_its_time_and_few_attempts(
     assert (await mine.second_step(again, code=_code(secret, clock, 1))).json()["error"]["code"] == (
         "CHALLENGE_EXPIRED"
     )
+
+
+async def test_a_login_begun_with_the_old_password_is_not_finished_after_a_reset(
+    alice: Person, open_browser: OpenBrowser, clock: Clock
+) -> None:
+    mine, thief = open_browser(alice), open_browser(alice)
+    secret, _ = await enrolled(mine, clock)
+    begun = await thief.log_in()
+    token = (await operator_reset_link(alice.actor.email)).rpartition("#")[2]
+    body = {"token": token, "password": "a new and better one"}
+    assert (await mine.client.post("/auth/password/reset", json=body)).status_code == 204
+    late = await thief.second_step(begun, code=_code(secret, clock))
+    assert late.json()["error"]["code"] == "CHALLENGE_EXPIRED"
 
 
 async def _with_own(thief: Browser, first: Any, secret: str, clock: Clock) -> Any:
