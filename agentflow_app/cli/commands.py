@@ -17,6 +17,8 @@ app = typer.Typer(
 )
 vault = typer.Typer(help="The master keys that seal secrets: rotate them while everything runs.")
 app.add_typer(vault, name="vault", no_args_is_help=True)
+audit = typer.Typer(help="The trail of who did what.")
+app.add_typer(audit, name="audit", no_args_is_help=True)
 user = typer.Typer(help="Accounts.")
 app.add_typer(user, name="user", no_args_is_help=True)
 DefinitionFile = Annotated[
@@ -90,6 +92,16 @@ def health(pid: Annotated[int, typer.Option(help="The process; a container's own
     from agentflow_app.health import is_healthy
 
     raise typer.Exit(0 if is_healthy(pid) else 1)
+
+
+@audit.command("verify")
+def verify_audit() -> None:
+    """Say of each organization whether its trail is as it was written. Exit code 1 where one is not."""
+    from agentflow_app.cli.audit import verify_text
+
+    text, intact = verify_text()
+    typer.echo(text)
+    raise typer.Exit(0 if intact else 1)
 
 
 @app.command()
