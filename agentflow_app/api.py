@@ -31,7 +31,9 @@ from agentflow_app.core.settings import Settings, settings
 from agentflow_app.core.version import VERSION
 from agentflow_app.executions import endpoints as executions
 from agentflow_app.executions import sockets
+from agentflow_app.operator import endpoints as operator
 from agentflow_app.organizations import endpoints as organizations
+from agentflow_app.organizations import export_endpoints as exports
 from agentflow_app.organizations import joining_endpoints as joining
 from agentflow_app.schemas import endpoints as schemas
 from agentflow_app.triggers import endpoints as triggers
@@ -221,6 +223,9 @@ def create_api(config: Settings | None = None) -> FastAPI:
         accounts.switching,
         organizations.router,
         organizations.secret,
+        exports.router,
+        exports.download,
+        operator.router,
         joining.router,
         joining.entrance,
         agents.router,

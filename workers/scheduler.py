@@ -18,6 +18,8 @@ from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
 from agentflow_app.mail import service as mail
+from agentflow_app.organizations import exports
+from agentflow_app.organizations.deletion import remove_for_good
 
 logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 600.0
@@ -25,9 +27,11 @@ BATCH = 100
 
 
 async def reconcile() -> None:
-    """Sends the wake-ups of due executions and letters again, for those whose message was lost."""
+    """Sends the wake-ups of due executions, letters and exports again, for those whose message was lost."""
     for execution_id in await claims.due(BATCH):
         await jobs.send(RUN_JOB, str(execution_id))
+    for export_id in await exports.due_exports(BATCH):
+        await jobs.send(exports.EXPORT_JOB, str(export_id))
     for mail_id in await mail.due(BATCH):
         await jobs.send(mail.DELIVER_JOB, str(mail_id))
 
@@ -39,6 +43,8 @@ async def housekeep() -> None:
     await sweep_links()
     await sweep_challenges()
     await mail.sweep_mail()
+    await exports.sweep_exports()
+    await remove_for_good()
 
 
 async def _every(seconds: float, task: Callable[[], Awaitable[None]]) -> None:

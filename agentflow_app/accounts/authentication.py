@@ -66,8 +66,11 @@ async def entered(secret: str | None) -> AsyncIterator[tuple[Actor, Transaction]
 
 async def _by_token(token: str) -> Actor | None:
     claims = read_access_token(token)
-    if claims is None:
-        return None
+    return await actor_behind(claims) if claims else None
+
+
+async def actor_behind(claims: AccessClaims) -> Actor | None:
+    """The person that a token was given to, as things stand now; None for who may no longer act."""
     async with _as_member(claims) as (member, _):
         return member
 

@@ -104,6 +104,35 @@ def verify_audit() -> None:
     raise typer.Exit(0 if intact else 1)
 
 
+operator = typer.Typer(help="Who operates this installation.", no_args_is_help=True)
+app.add_typer(operator, name="operator")
+Address = Annotated[str, typer.Argument(help="The account's e-mail address", metavar="EMAIL")]
+
+
+@operator.command("grant")
+def grant_operator(email: Address) -> None:
+    """Let an account see health and usage of all organizations, and suspend them; never their content."""
+    from agentflow_app.cli.operator import appoint_account
+
+    appoint_account(email, operator=True)
+
+
+@operator.command("revoke")
+def revoke_operator(email: Address) -> None:
+    """Take that back."""
+    from agentflow_app.cli.operator import appoint_account
+
+    appoint_account(email, operator=False)
+
+
+@operator.command("list")
+def list_operators() -> None:
+    """Say who operates this installation."""
+    from agentflow_app.cli.operator import operators_text
+
+    typer.echo(operators_text())
+
+
 @app.command()
 def run(
     file: DefinitionFile,

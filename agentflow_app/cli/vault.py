@@ -10,7 +10,7 @@ from agentflow_app.vault.rotation import rotate, usage
 
 def status_text() -> str:
     """A line per master key in use, the active one first."""
-    found = asyncio.run(usage(_config()))
+    found = asyncio.run(usage(reachable_settings()))
     lines = [f"{found.active}  active  {_values(found.values[found.active])}"]
     lines += [f"{key_id}  old     {_values(found.values[key_id])}" for key_id in found.old]
     if found.old:
@@ -20,7 +20,7 @@ def status_text() -> str:
 
 def rotate_text() -> tuple[str, bool]:
     """What was done, and whether nothing needs an old key any more."""
-    config = _config()
+    config = reachable_settings()
     done = asyncio.run(rotate(config))
     lines = [f"{_values(done.moved)} moved to the active master key."]
     if done.changed:
@@ -32,7 +32,8 @@ def rotate_text() -> tuple[str, bool]:
     return "\n".join(lines), not old
 
 
-def _config() -> Settings:
+def reachable_settings() -> Settings:
+    """The settings with an owner's address of a database, this data directory's own where none is given."""
     config = with_embedded(settings())
     if not config.database_url:
         raise StartupError("DATABASE_URL is not set, and there is no database in the data directory.")

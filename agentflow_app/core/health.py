@@ -57,11 +57,18 @@ async def _processes() -> dict[str, int]:
         return {"worker": 0, "scheduler": 0}
 
 
+async def measure() -> tuple[dict[str, bool], dict[str, int]]:
+    """Which stores answer, and how many processes of each kind are alive."""
+    reachable, redis_up, processes = await asyncio.gather(_database(), _redis(), _processes())
+    return {"database": reachable, "redis": redis_up}, processes
+
+
 @router.get("/readyz")
 async def ready(response: Response) -> Readiness:
     """200 while the database is reachable, which is all that accepting work needs; else 503."""
-    reachable, redis_up, processes = await asyncio.gather(_database(), _redis(), _processes())
-    up = {"database": reachable, "redis": redis_up, **{kind: count > 0 for kind, count in processes.items()}}
+    stores, processes = await measure()
+    reachable = stores["database"]
+    up = stores | {kind: count > 0 for kind, count in processes.items()}
     if not reachable:
         response.status_code = 503
     status: Literal["ok", "degraded", "unavailable"] = (

@@ -39,3 +39,8 @@ def open_to_system(connection: Connection, tables: Sequence[str]) -> None:
         connection.exec_driver_sql(
             f"CREATE POLICY system ON {table} TO {_role(connection, 'system')} USING (true) WITH CHECK (true)"
         )
+
+
+def revoke(connection: Connection, role: Grantee, table: str, privileges: str) -> None:
+    """Takes back what `grant` gave."""
+    connection.exec_driver_sql(f"REVOKE {privileges} ON {table} FROM {_role(connection, role)}")

@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     reconcile_seconds: float = Field(default=2.0, gt=0)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     idempotency_hours: int = 24
+    organization_grace_days: int = Field(default=7, ge=0, le=3650)
+    """How long a deleted organization can be brought back before it is removed for good."""
 
     @field_validator("cors_origins", "trusted_proxies", "allowed_private_hosts", mode="before")
     @classmethod

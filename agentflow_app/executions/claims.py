@@ -16,6 +16,12 @@ DUE = (
     " OR (e.status = 'waiting' AND e.wake_at <= now()))"
 )
 
+# Of an organization that is suspended or deleted nothing is claimed, and what runs is not renewed.
+OPEN = (
+    "EXISTS (SELECT 1 FROM organizations o"
+    " WHERE o.id = e.org_id AND o.suspended_at IS NULL AND o.deleted_at IS NULL)"
+)
+
 # Fair between organizations: whoever has the fewest running is next. An agent at its limit waits in order.
 _CLAIM = text(
     f"""
@@ -31,7 +37,7 @@ _CLAIM = text(
                 <= coalesce((a.settings ->> 'concurrency_limit')::int, 2147483647) AS allowed,
             row_number() OVER (PARTITION BY e.org_id ORDER BY e.priority DESC, e.created_at, e.id)
                 + coalesce((SELECT sum(running) FROM busy b WHERE b.org_id = e.org_id), 0) AS turn
-        FROM executions e JOIN agents a ON a.id = e.agent_id WHERE {DUE}
+        FROM executions e JOIN agents a ON a.id = e.agent_id WHERE {DUE} AND {OPEN}
     ), picked AS (
         SELECT e.id FROM executions e JOIN waiting w ON w.id = e.id
         WHERE w.allowed AND {DUE}
@@ -56,12 +62,12 @@ EXPIRE = text(
 )
 
 _RENEW = text(
-    """
+    f"""
     UPDATE executions e SET lease_until = now() + make_interval(secs => :lease)
     FROM unnest(cast(:ids AS uuid[]), cast(:epochs AS int[])) AS held(id, epoch)
-    WHERE e.id = held.id AND e.epoch = held.epoch AND e.status = 'running'
+    WHERE e.id = held.id AND e.epoch = held.epoch AND e.status = 'running' AND {OPEN}
     RETURNING e.id
-    """
+    """  # noqa: S608  # constants only
 )
 
 _POLL = text(
@@ -148,7 +154,7 @@ async def due(limit: int) -> list[UUID]:
     """Executions that any worker could claim now; for the reconciler, which sends their wake-ups again."""
     async with database().system() as tx:
         rows = await tx.execute(
-            text(f"SELECT e.id FROM executions e WHERE {DUE} ORDER BY e.created_at LIMIT :limit"),  # noqa: S608
+            text(f"SELECT e.id FROM executions e WHERE {DUE} AND {OPEN} ORDER BY e.created_at LIMIT :limit"),  # noqa: S608
             {"limit": limit},
         )
         return list(rows.scalars())

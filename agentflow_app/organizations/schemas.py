@@ -124,3 +124,20 @@ class TeamOut(Output):
     name: str
     members: list[TeamMemberOut]
     created_at: datetime
+
+
+class ExportOut(Output):
+    """`size` in bytes, once it is `ready`."""
+
+    id: UUID
+    status: Literal["pending", "ready", "failed"]
+    size: int
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class OrganizationDelete(Input):
+    """`confirm` is the organization's short name, typed by who means it."""
+
+    confirm: str = Field(max_length=100)
+    without_export: bool = False

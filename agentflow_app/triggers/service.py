@@ -25,6 +25,7 @@ from agentflow_app.executions.inputs import NoSuchTrigger, trigger_node
 from agentflow_app.executions.schemas import ExecuteRequest, ExecutionOut
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.executions.stream import wait_for_end
+from agentflow_app.organizations.deletion import is_open
 
 WAIT_SECONDS = 30
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -86,6 +87,8 @@ async def receive(token: str, delivery: Delivery) -> Accepted:
     actor = Actor.trigger(org_id)
     await rate_limits().organization(org_id, None)
     async with database().transaction(actor) as tx:
+        if not await is_open(tx, actor):
+            raise HookNotFound
         _, version = await AgentService(tx, actor).live(agent_id)
         try:
             node = trigger_node(parse(version.definition), "webhook")

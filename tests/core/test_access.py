@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -29,6 +30,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.stream import follow
+from agentflow_app.organizations.exports import write_export
 from tests.actors import GREETING, PASSWORD, REVIEW, People, Person, join, published, running, unique_email
 
 B = "/api/v1"
@@ -37,6 +39,9 @@ RUN = B + "/executions/{execution_id}"
 KEYS = B + "/org/api-keys"
 MEMBERS = B + "/org/members"
 INVITATIONS = B + "/org/invitations"
+EXPORTS = B + "/org/exports"
+OPERATOR = B + "/operator"
+SUSPENDED = {"status": "suspended"}
 TEAMS = B + "/org/teams"
 
 
@@ -117,6 +122,16 @@ TABLE = (
     Row("DELETE", TEAMS + "/{team_id}", 204, 204, 403, 403, 404, 403),
     Row("PUT", TEAMS + "/{team_id}/members/{user_id}", 200, 200, 403, 403, 404, 403),
     Row("DELETE", TEAMS + "/{team_id}/members/{user_id}", 204, 204, 403, 403, 404, 403),
+    Row("POST", B + "/org/export", 202, 403, 403, 403, 202, 403),
+    Row("GET", EXPORTS, 200, 403, 403, 403, 200, 403),
+    Row("GET", EXPORTS + "/{export_id}", 200, 403, 403, 403, 404, 403),
+    Row("GET", EXPORTS + "/{export_id}/download", 200, 403, 403, 403, 404, 403),
+    Row("DELETE", B + "/org", 204, 403, 403, 403, 422, 403, {"confirm": "{slug}", "without_export": True}),
+    Row("GET", OPERATOR + "/organizations", 403, 403, 403, 403, 403, 403),
+    Row("PUT", OPERATOR + "/organizations/{org_id}/status", 403, 403, 403, 403, 403, 403, SUSPENDED),
+    Row("GET", OPERATOR + "/health", 403, 403, 403, 403, 403, 403),
+    Row("GET", OPERATOR + "/users", 403, 403, 403, 403, 403, 403, query="?email=a@example.com"),
+    Row("PUT", OPERATOR + "/users/{user_id}/status", 403, 403, 403, 403, 403, 403, {"status": "active"}),
     Row("GET", B + "/agents", 200, 200, 200, 200, 200, 403),
     Row("POST", B + "/agents", 201, 201, 201, 403, 201, 403, {"name": "New"}),
     Row("GET", AGENT, 200, 200, 200, 200, 404, 403),
@@ -171,6 +186,7 @@ OPEN = {
     "POST " + B + "/hooks/{token}": 404,
     "GET " + B + "/invitations/{token}": 404,
     "POST " + B + "/invitations/{token}/accept": 404,
+    "GET " + B + "/exports/{ticket}": 404,
     "GET " + B + "/schemas/definition": 200,
     "GET " + B + "/node-kinds": 200,
     "GET /healthz": 200,
@@ -237,6 +253,7 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
     member = await join(api, alice, "member", "viewer")
     team = (await alice.client.post("/org/teams", json={"name": unique_email("team")})).json()["id"]
     await alice.client.put(f"/org/teams/{team}/members/{member.actor.user_id}")
+    export = (await alice.client.post("/org/export")).json()["id"]
     key = await alice.client.post("/org/api-keys", json={"name": "Listed", "scopes": ["agents:read"]})
     session, passkey = new_id(), new_id()
     async with database().system() as tx:
@@ -250,6 +267,9 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         "execution_id": run,
         "key_id": key.json()["id"],
         "org_id": str(alice.org_id),
+        "slug": (await alice.client.get("/org")).json()["slug"],
+        "export_id": export,
+        "ticket": "unknown",
         "user_id": str(member.actor.user_id),
         "invitation_id": invited.json()["id"],
         "email": unique_email("somebody"),
@@ -272,7 +292,9 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
 async def world(api: FastAPI, people: People) -> AsyncIterator[World]:
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://agentflow.test") as client:
-        yield World(people, client, await _things(api, people))
+        ids = await _things(api, people)
+        await write_export(UUID(ids["export_id"]))
+        yield World(people, client, ids)
 
 
 def _bearer(token: str) -> dict[str, str]:
