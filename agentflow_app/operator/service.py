@@ -20,7 +20,8 @@ _USAGE = text(
         CASE WHEN o.deleted_at IS NOT NULL THEN 'deleted'
             WHEN o.suspended_at IS NOT NULL THEN 'suspended' ELSE 'active' END AS status
     FROM organizations o JOIN organization_usage() u ON u.org_id = o.id
-    WHERE strpos(lower(o.name || ' ' || o.slug), lower(:search)) > 0
+    WHERE o.id = coalesce(cast(:id AS uuid), o.id)
+        AND strpos(lower(o.name || ' ' || o.slug), lower(:search)) > 0
     ORDER BY u.executions DESC, o.created_at, o.id LIMIT 500
     """
 )
@@ -65,9 +66,7 @@ class OperatorService:
     async def organizations(self, search: str = "") -> list[UsageOut]:
         """The busiest first, at most 500."""
         await self._require()
-        async with database().system() as tx:
-            rows = (await tx.execute(_USAGE, {"search": search[:200]})).mappings().all()
-        return [UsageOut.model_validate(dict(row)) for row in rows]
+        return await _usage(search[:200])
 
     async def health(self) -> HealthOut:
         await self._require()
@@ -92,7 +91,8 @@ class OperatorService:
         await self._audit(
             org_id, f"organization.{'suspended' if status == 'suspended' else 'restored'}", org_id
         )
-        return next(each for each in await self.organizations() if each.id == org_id)
+        (usage,) = await _usage("", org_id)
+        return usage
 
     async def account(self, email: str) -> AccountOut:
         """By its exact address. Raises NoSuchAccount."""
@@ -117,3 +117,9 @@ class OperatorService:
         there = Actor(self.actor.user_id, org_id, "viewer", self.actor.email, self.actor.name, "")
         async with database().transaction(there) as tx:
             record(tx, there, action, action.partition(".")[0], resource_id, {"by": "operator"})
+
+
+async def _usage(search: str, org_id: UUID | None = None) -> list[UsageOut]:
+    async with database().system() as tx:
+        rows = (await tx.execute(_USAGE, {"search": search, "id": org_id})).mappings().all()
+    return [UsageOut.model_validate(dict(row)) for row in rows]

@@ -25,8 +25,9 @@ def opal(mallory: Person, settings: Settings) -> Person:
 
 
 async def row_of(opal: Person, person: Person) -> dict[str, object]:
-    rows = (await opal.client.get("/operator/organizations")).json()["data"]
-    return next(row for row in rows if row["id"] == str(person.org_id))
+    mine = {"search": person.org_id.hex}
+    (row,) = (await opal.client.get("/operator/organizations", params=mine)).json()["data"]
+    return dict(row)
 
 
 async def test_figures_without_content(people: People, opal: Person) -> None:
