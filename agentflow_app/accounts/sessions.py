@@ -1,6 +1,6 @@
 """Refresh tokens and page sessions: opened, exchanged, looked up and revoked. Works across tenants."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
 from uuid import UUID
@@ -180,7 +180,7 @@ async def actor_for_session(secret: str | None) -> Actor | None:
         if session.last_seen_at is None or utcnow() - session.last_seen_at > SEEN_EVERY:
             seen = update(PageSession).where(col(PageSession.id) == session.id)
             await tx.execute(seen.values(last_seen_at=func.now()))
-    return actor_of(user, org, role, session.id)
+    return replace(actor_of(user, org, role, session.id), operates=user.is_operator)
 
 
 def actor_of(user: User, org: Organization, role: str, session_id: UUID | None = None) -> Actor:

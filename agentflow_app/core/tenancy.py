@@ -120,6 +120,8 @@ class Actor:
     org_name: str
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
+    operates: bool = False
+    """Whether to show the way to the operator's page, which asks for itself."""
     session_id: UUID | None = None
     """The login that it acts in."""
     lacks_second_factor: bool = False

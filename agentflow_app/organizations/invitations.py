@@ -107,7 +107,7 @@ class InvitationService(OrganizationUseCases):
             expires_at=utcnow(),
         )
         self.tx.add(invitation)
-        told = {"email": data.email, "role": data.role}
+        told = {"role": data.role}
         record(self.tx, self.actor, "invitation.created", "invitation", invitation.id, told)
         return await self._send(invitation)
 
@@ -120,7 +120,7 @@ class InvitationService(OrganizationUseCases):
             wait = int((PAUSE - since).total_seconds()) + 1
             raise TooManyRequests("It was sent a moment ago; wait a minute", retry_after=wait)
         invitation.created_at, invitation.invited_by = utcnow(), self.actor.user_id
-        told = {"email": invitation.email, "role": invitation.role}
+        told = {"role": invitation.role}
         record(self.tx, self.actor, "invitation.resent", "invitation", invitation.id, told)
         return await self._send(invitation)
 
@@ -128,7 +128,7 @@ class InvitationService(OrganizationUseCases):
         """Raises InvitationGone."""
         self.actor.require("members:write")
         invitation = await self._load(invitation_id)
-        told = {"email": invitation.email, "role": invitation.role}
+        told = {"role": invitation.role}
         record(self.tx, self.actor, "invitation.withdrawn", "invitation", invitation.id, told)
         await self.tx.delete(invitation)
         await self.tx.flush()

@@ -40,6 +40,16 @@ def tokens(count: float | None) -> str:
     return f"{count:,.0f} tokens" if count < 10_000 else f"{count / 1000:,.1f}k tokens"
 
 
+def size(count: int) -> str:
+    """Bytes as `840 B`, `3.2 MB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
 def percent(rate: float | None) -> str:
     """Rounded, but never up to a perfect score."""
     if rate is None:

@@ -25,6 +25,8 @@ from agentflow_app.ui.executions.state import Run, Runs
 from agentflow_app.ui.home.page import home_page
 from agentflow_app.ui.home.state import Home
 from agentflow_app.ui.missing_page import missing_page
+from agentflow_app.ui.operator.page import operator_page
+from agentflow_app.ui.operator.state import Operator
 from agentflow_app.ui.organizations.danger_page import danger_page
 from agentflow_app.ui.organizations.danger_state import Danger
 from agentflow_app.ui.organizations.general_page import general_page
@@ -72,6 +74,7 @@ def add_pages(app: rx.App) -> None:
         (security_page, "security", "Security", Security.load),
     ):
         app.add_page(page, route=f"/settings/{name}", title=f"{title} · AgentFlow", on_load=load)
+    app.add_page(operator_page, route="/operator", title="Operator · AgentFlow", on_load=Operator.load)
     app.add_page(invite_page, route="/invite/[token]", title="Invitation · AgentFlow", on_load=Invite.load)
     for door, name, title in (
         (forgot_page, "forgot", "Forgot your password"),

@@ -37,6 +37,7 @@ class Shell(rx.State):
     waiting: int = 0
     can_write: bool = False
     permissions: list[str] = []
+    operator: bool = False
 
     @rx.var
     def initials(self) -> str:
@@ -46,6 +47,7 @@ class Shell(rx.State):
         self.name, self.email = actor.name, actor.email
         self.organization, self.role = actor.org_name, actor.role
         self.can_write = actor.can("agents:write")
+        self.operator = actor.operates
         self.permissions = sorted(actor.permissions)
 
 
@@ -127,6 +129,10 @@ def _user_menu() -> rx.Component:
                 rx.color_mode_cond(icon("moon", size=14), icon("sun", size=14)),
                 rx.color_mode_cond("Dark theme", "Light theme"),
                 on_click=rx.toggle_color_mode,
+            ),
+            rx.cond(
+                Shell.operator,
+                rx.menu.item(icon("server-cog", size=14), "Operator", on_click=rx.redirect("/operator")),
             ),
             rx.menu.item(icon("log-out", size=14), "Log out", on_click=log_out()),
             size="1",

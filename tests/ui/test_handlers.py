@@ -21,6 +21,7 @@ from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.state import Run, Runs
 from agentflow_app.ui.home.state import Home
+from agentflow_app.ui.operator.state import Operator
 from agentflow_app.ui.organizations.danger_state import Danger
 from agentflow_app.ui.organizations.general_state import General
 from agentflow_app.ui.organizations.invite_state import Invite
@@ -48,7 +49,7 @@ GRAPH = {
     ],
     "edges": [],
 }
-PEOPLE = (General, Members, Teams, ApiKeys, Danger, Switcher, Invite, Secrets, Credentials)
+PEOPLE = (General, Members, Teams, ApiKeys, Danger, Switcher, Invite, Secrets, Credentials, Operator)
 OTHER_GRAPH = {"schema_version": 1, "nodes": [], "edges": []}
 
 
@@ -66,6 +67,8 @@ class Things:
     org: str = ""
     secret: str = ""
     credential: str = ""
+    slug: str = ""
+    export: str = ""
 
 
 def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
@@ -150,6 +153,20 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_asking": (True,),
             "set_heir": (things.member,),
             "transfer": (),
+            "export": (),
+            "download": (things.export,),
+            "delete": ({"confirm": things.slug, "without_export": "on"},),
+        },
+        Operator: {
+            "load": (),
+            "set_search": ("x",),
+            "ask": (things.org,),
+            "set_asking": (True,),
+            "suspend": (),
+            "restore": (things.org,),
+            "set_locking": (True,),
+            "find_account": ({"email": "a@example.com"},),
+            "set_account": ("deactivated",),
         },
         Switcher: {
             "open_menu": (True,),
@@ -242,7 +259,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
 
 OWN = {Danger: {"leave"}, Switcher: {"create_organization"}}
 """Anybody may leave, or make an organization of their own; what comes of it is tested beside the service."""
-BACKGROUND = {(Home, "watch"), (Runs, "watch"), (Live, "follow")}
+BACKGROUND = {(Danger, "follow"), (Home, "watch"), (Runs, "watch"), (Live, "follow")}
 """They only read, as the actor that they look up first; the e2e tests follow them."""
 
 
@@ -280,6 +297,8 @@ async def things(people: People) -> Things:
         org=str(people.alice.org_id),
         secret=(await alice.post("/org/secrets", json=secret)).json()["id"],
         credential=(await alice.post("/org/credentials", json=credential)).json()["id"],
+        slug=(await alice.get("/org")).json()["slug"],
+        export=(await alice.post("/org/export")).json()["id"],
     )
 
 
@@ -288,7 +307,7 @@ async def everything(alice: Person) -> list[Any]:
     agents = (await alice.client.get("/agents")).json()
     drafts = [(await alice.client.get(f"/agents/{agent['id']}/draft")).json() for agent in agents["data"]]
     paths = ("/executions", "/org", "/org/members", "/org/teams", "/org/api-keys", "/org/invitations")
-    paths += ("/org/secrets", "/org/variables", "/org/credentials")
+    paths += ("/org/exports", "/org/secrets", "/org/variables", "/org/credentials")
     return [agents, drafts, *[(await alice.client.get(path)).json() for path in paths]]
 
 
@@ -309,6 +328,8 @@ def tamper(tab: Tab, things: Things) -> None:
     secrets.target.id, secrets.kind, secrets.edits_secrets = things.secret, "secret", True
     credentials.target.id, credentials.type, credentials.editable = things.credential, "bearer", True
     danger.heir, danger.owner = things.member, True
+    operator = tab.state(Operator)
+    operator.target.id, operator.account.id = things.org, things.member
 
 
 async def send_everything(tab: Tab, things: Things) -> list[Any]:

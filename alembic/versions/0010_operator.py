@@ -1,15 +1,15 @@
 """operator: figures about organizations without a look into them, suspending, and removing for good
 
-Revision: 0009
-After: 0008
+Revision: 0010
+After: 0009
 """
 
 from alembic import op
 
 from agentflow_app.core.rls import grant, revoke
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
