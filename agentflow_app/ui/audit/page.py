@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from agentflow_app.ui.audit.state import AREAS, Audit, EntryRow
+from agentflow_app.ui.audit.state import AREAS, Audit, EntryRow, spelled
 from agentflow_app.ui.components.button import button
 from agentflow_app.ui.components.card import card
 from agentflow_app.ui.components.dialog import dialog
@@ -101,7 +101,7 @@ def audit_page() -> rx.Component:
         search_input(Audit.search, Audit.set_search, label="Search the log"),
         select(
             Audit.area,
-            [("", "Everything"), *((area, area.replace("_", " ").capitalize()) for area in AREAS)],
+            [("", "Everything"), *((area, spelled(area)) for area in AREAS)],
             Audit.set_area,
             label="What it concerns",
         ),

@@ -129,7 +129,7 @@ def _row(entry: AuditEntry) -> EntryRow:
     name = entry.details.get("name") or entry.details.get("noun") or ""
     return EntryRow(
         id=str(entry.id),
-        what=f"{area.replace('_', ' ')} {verb.replace('_', ' ')}".strip().capitalize(),
+        what=spelled(f"{area} {verb}".strip()),
         who=entry.user.name if entry.user else ("An erased person" if entry.user_id else "AgentFlow"),
         email=entry.user.email if entry.user else "",
         resource=str(name)[:100] if isinstance(name, str) else "",
@@ -139,3 +139,8 @@ def _row(entry: AuditEntry) -> EntryRow:
         details=dumps(entry.details)[:4000] if entry.details else "",
         hash=entry.hash,
     )
+
+
+def spelled(action: str) -> str:
+    text = action.replace("_", " ").capitalize()
+    return text.replace("Api key", "API key").replace("Sso", "SSO")

@@ -44,6 +44,11 @@ SECTIONS: Final[tuple[tuple[str, tuple[Section, ...]], ...]] = (
 )
 
 
+def _may_see(to: Section, shown: rx.Component) -> rx.Component:
+    held = rx.Var.create(Shell.permissions).to(list)
+    return rx.cond(held.contains(to.needs), shown) if to.needs else shown
+
+
 def _link(to: Section, active: str) -> rx.Component:
     current = to.href == active
     look = "bg-gray-a4 text-gray-12 font-medium" if current else "text-gray-11 hover:bg-gray-a3"
@@ -54,32 +59,44 @@ def _link(to: Section, active: str) -> rx.Component:
         class_name=f"flex items-center h-8 px-2 rounded-md text-base whitespace-nowrap {look}",
         custom_attrs={"aria-current": "page" if current else "false"},
     )
-    held = rx.Var.create(Shell.permissions).to(list)
-    return rx.cond(held.contains(to.needs), link) if to.needs else link
+    return _may_see(to, link)
 
 
 def _group(label: str, sections: tuple[Section, ...], active: str) -> rx.Component:
     return rx.el.div(
-        rx.el.div(label, class_name="hidden md:block px-2 pb-1 text-sm font-medium text-gray-11"),
-        rx.el.div(*[_link(to, active) for to in sections], class_name="flex md:flex-col gap-0.5"),
-        class_name="flex md:block",
+        rx.el.div(label, class_name="px-2 pb-1 text-sm font-medium text-gray-11"),
+        rx.el.div(*[_link(to, active) for to in sections], class_name="flex flex-col gap-0.5"),
+    )
+
+
+def _picker(active: str) -> rx.Component:
+    """The sections on a phone, where a row of them would hide most."""
+    return rx.el.select(
+        *[
+            rx.el.optgroup(
+                *[_may_see(to, rx.el.option(to.label, value=to.href)) for to in sections], label=label
+            )
+            for label, sections in SECTIONS
+        ],
+        value=active,
+        on_change=lambda href: rx.redirect(href),
+        class_name="md:hidden af-field h-9 w-full px-2.5 rounded-md text-base text-gray-12",
+        custom_attrs={"aria-label": "Settings section"},
     )
 
 
 def settings_page(
     title: str, *children: Any, active: str, subtitle: Any = None, actions: tuple[rx.Component, ...] = ()
 ) -> rx.Component:
-    """One section of the settings. On a phone the sections are a row above it that scrolls sideways."""
+    """One section of the settings, beside all of them."""
     return shell(
         rx.el.div(
             rx.el.nav(
-                *[_group(label, sections, active) for label, sections in SECTIONS if sections],
-                class_name=(
-                    "flex md:flex-col gap-0.5 md:gap-5 md:w-44 shrink-0 overflow-x-auto "
-                    "-mx-4 px-4 md:mx-0 md:px-0 md:sticky md:top-6 md:self-start"
-                ),
+                *[_group(label, sections, active) for label, sections in SECTIONS],
+                class_name="hidden md:flex flex-col gap-5 w-44 shrink-0 sticky top-6 self-start",
                 custom_attrs={"aria-label": "Settings"},
             ),
+            _picker(active),
             rx.el.div(
                 page_header(title, *actions, subtitle=subtitle),
                 rx.el.div(*children, class_name="flex flex-col gap-6"),
