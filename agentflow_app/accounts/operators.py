@@ -6,7 +6,7 @@ from sqlalchemy import select, text, update
 from sqlmodel import col
 
 from agentflow_app.accounts.models import User
-from agentflow_app.core.database import database
+from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import NotFound
 from agentflow_app.core.migrations import owner_connection
 from agentflow_app.core.schemas import Output
@@ -49,14 +49,13 @@ async def find_account(email: str) -> AccountOut:
     return AccountOut.model_validate(user)
 
 
-async def set_active(user_id: UUID, active: bool) -> AccountOut:
-    """Everywhere and at once. Raises NoSuchAccount."""
-    async with database().system() as tx:
-        user = (await tx.execute(select(User).where(col(User.id) == user_id))).scalar_one_or_none()
-        if user is None:
-            raise NoSuchAccount
-        await tx.execute(update(User).where(col(User.id) == user_id).values(is_active=active))
-        return AccountOut.model_validate(user).model_copy(update={"is_active": active})
+async def set_active(tx: Transaction, user_id: UUID, active: bool) -> AccountOut:
+    """Everywhere and at once. On the system role. Raises NoSuchAccount."""
+    user = (await tx.execute(select(User).where(col(User.id) == user_id))).scalar_one_or_none()
+    if user is None:
+        raise NoSuchAccount
+    await tx.execute(update(User).where(col(User.id) == user_id).values(is_active=active))
+    return AccountOut.model_validate(user).model_copy(update={"is_active": active})
 
 
 def appoint(config: Settings, email: str, operator: bool) -> bool:

@@ -83,6 +83,18 @@ class NoSuchOrganization(NotFound):
         super().__init__(f"You belong to no organization {org_id}")
 
 
+class ShutOut(Forbidden):
+    """The password was right, and no organization of theirs lets them in."""
+
+    code = "SHUT_OUT"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your organization does not let you in: it was suspended, or you were deactivated in it."
+            " Ask its admins or whoever runs this installation"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """A fresh login: what the body says, who acts, and the secret for the cookie."""
@@ -151,7 +163,7 @@ async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
 async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str]:
     """The organization that the user joined first, and the role there.
 
-    Whoever was removed from the last one gets a new one: an account always leads somewhere.
+    Whoever was removed from the last one gets a new one. Raises ShutOut for who still belongs somewhere.
     """
     row = (
         await tx.execute(
@@ -163,9 +175,16 @@ async def _home_of(tx: Transaction, user: User) -> tuple[Organization, str]:
             .limit(1)
         )
     ).one_or_none()
-    return (
-        (row[0], row[1]) if row else (await found(tx, f"{user.name}'s organization"[:255], user.id), "owner")
+    if row:
+        return row[0], row[1]
+    belongs = (
+        select(col(Membership.id))
+        .join(Organization, col(Organization.id) == col(Membership.org_id))
+        .where(col(Membership.user_id) == user.id, col(Organization.deleted_at).is_(None))
     )
+    if (await tx.execute(belongs.limit(1))).scalar_one_or_none():
+        raise ShutOut
+    return await found(tx, f"{user.name}'s organization"[:255], user.id), "owner"
 
 
 async def log_in(data: LogIn, kind: Kind = "token") -> Login:

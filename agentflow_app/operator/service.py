@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from agentflow_app.accounts.operators import AccountOut, find_account, is_operator, set_active
 from agentflow_app.audit.service import record
-from agentflow_app.core.database import database
+from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound
 from agentflow_app.core.health import measure
 from agentflow_app.core.tenancy import Actor
@@ -86,11 +86,11 @@ class OperatorService:
         Raises OrganizationNotFound.
         """
         await self._require()
-        if not await set_standing(org_id, suspended=status == "suspended"):
-            raise OrganizationNotFound
-        await self._audit(
-            org_id, f"organization.{'suspended' if status == 'suspended' else 'restored'}", org_id
-        )
+        suspended = status == "suspended"
+        async with database().system() as tx:
+            if not await set_standing(tx, org_id, suspended=suspended):
+                raise OrganizationNotFound
+            self._record(tx, org_id, f"organization.{'suspended' if suspended else 'restored'}", org_id)
         (usage,) = await _usage("", org_id)
         return usage
 
@@ -104,19 +104,17 @@ class OperatorService:
         await self._require()
         if user_id == self.actor.user_id:
             raise OwnAccount
-        account = await set_active(user_id, active)
         async with database().system() as tx:
+            account = await set_active(tx, user_id, active)
             memberships = text("SELECT org_id FROM org_memberships WHERE user_id = :id")
-            found = list((await tx.execute(memberships, {"id": user_id})).scalars())
-        for org_id in found:
-            await self._audit(org_id, f"user.{'activated' if active else 'deactivated'}", user_id)
+            for org_id in (await tx.execute(memberships, {"id": user_id})).scalars():
+                self._record(tx, org_id, f"user.{'activated' if active else 'deactivated'}", user_id)
         return account
 
-    async def _audit(self, org_id: UUID, action: str, resource_id: UUID) -> None:
+    def _record(self, tx: Transaction, org_id: UUID, action: str, resource_id: UUID) -> None:
         """In the log of the organization that it touches, whose members see who did it."""
         there = Actor(self.actor.user_id, org_id, "viewer", self.actor.email, self.actor.name, "")
-        async with database().transaction(there) as tx:
-            record(tx, there, action, action.partition(".")[0], resource_id, {"by": "operator"})
+        record(tx, there, action, action.partition(".")[0], resource_id, {"by": "operator"})
 
 
 async def _usage(search: str, org_id: UUID | None = None) -> list[UsageOut]:

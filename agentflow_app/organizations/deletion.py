@@ -65,8 +65,11 @@ async def remove_for_good() -> int:
     return len(ids)
 
 
-async def set_standing(org_id: object, *, suspended: bool) -> bool:
-    """For the operator: suspends, or brings back what is suspended or deleted. Whether there is such."""
+async def set_standing(tx: Transaction, org_id: object, *, suspended: bool) -> bool:
+    """For the operator: suspends, or brings back what is suspended or deleted. Whether there is such.
+
+    On the system role.
+    """
     changes = {"suspended_at": func.now()} if suspended else {"suspended_at": None, "deleted_at": None}
     changed = (
         update(Organization)
@@ -74,5 +77,4 @@ async def set_standing(org_id: object, *, suspended: bool) -> bool:
         .values(**changes)
         .returning(col(Organization.id))
     )
-    async with database().system() as tx:
-        return (await tx.execute(changed)).scalar_one_or_none() is not None
+    return (await tx.execute(changed)).scalar_one_or_none() is not None

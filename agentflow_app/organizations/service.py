@@ -124,7 +124,6 @@ async def create(actor: Actor, data: OrganizationCreate) -> MineOut:
         raise PeopleOnly
     async with database().system() as tx:
         made = await found(tx, data.name, actor.user_id)
-    owner = Actor(actor.user_id, made.id, "owner", actor.email, actor.name, made.name)
-    async with database().transaction(owner) as tx:
+        owner = Actor(actor.user_id, made.id, "owner", actor.email, actor.name, made.name)
         record(tx, owner, "organization.created", "organization", made.id, {"name": made.name})
     return MineOut(id=made.id, name=made.name, slug=made.slug, role="owner")

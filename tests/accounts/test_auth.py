@@ -20,6 +20,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.settings import Settings
+from agentflow_app.organizations.deletion import set_standing
 from tests.actors import PASSWORD, Person, unique_email
 
 
@@ -300,3 +301,20 @@ async def test_another_origins_page_cannot_use_or_set_a_login(
 ) -> None:
     answer = await anonymous.post(path, json={}, headers={"Origin": "https://evil.example"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FOREIGN_ORIGIN")
+
+
+@pytest.mark.parametrize("reason", ["suspended", "deactivated"])
+async def test_who_is_shut_out_is_told_so_and_gets_no_organization_instead(
+    anonymous: httpx.AsyncClient, alice: Person, bob: Person, reason: str
+) -> None:
+    if reason == "suspended":
+        async with database().system() as tx:
+            await set_standing(tx, alice.org_id, suspended=True)
+    else:
+        path = f"/org/members/{bob.actor.user_id}/status"
+        assert (await alice.client.put(path, json={"status": "deactivated"})).is_success
+    login = {"email": bob.actor.email, "password": PASSWORD}
+    answer = await anonymous.post("/auth/login", json=login)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "SHUT_OUT")
+    wrong = await anonymous.post("/auth/login", json=login | {"password": "wrong"})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "INVALID_CREDENTIALS")
