@@ -17,6 +17,7 @@ from agentflow_app.core.housekeeping import sweep
 from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
+from agentflow_app.executions.retention import remove_old_runs
 from agentflow_app.mail import service as mail
 from agentflow_app.organizations import exports
 from agentflow_app.organizations.deletion import remove_for_good
@@ -45,6 +46,7 @@ async def housekeep() -> None:
     await mail.sweep_mail()
     await exports.sweep_exports()
     await remove_for_good()
+    await remove_old_runs()
 
 
 async def _every(seconds: float, task: Callable[[], Awaitable[None]]) -> None:

@@ -6,7 +6,7 @@ failed was rolled back and left no answer: repeating it tries again.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -106,4 +106,16 @@ async def keep_answer(
             expires_at=utcnow() + timedelta(hours=settings().idempotency_hours),
         )
     )
+    await tx.flush()
+
+
+async def rewrite_answers(
+    tx: Transaction, org_id: UUID, location: str, change: Callable[[bytes], bytes]
+) -> None:
+    """Changes the kept answers that told of what is at `location`."""
+    query = select(IdempotencyKey).where(
+        col(IdempotencyKey.org_id) == org_id, col(IdempotencyKey.headers)["location"].astext == location
+    )
+    for kept in (await tx.execute(query)).scalars():
+        kept.body = change(kept.body)
     await tx.flush()

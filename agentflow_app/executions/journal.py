@@ -1,7 +1,7 @@
 """The engine's journal in Postgres: what happened and its events, together, under the lease's epoch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.core.serialization import dumps
 from agentflow_app.executions.claims import EXPIRE, Claim
 from agentflow_app.executions.models import ExecutionStep
+from agentflow_app.executions.redaction import Redaction, redact_run, redaction_of
 from engine.errors import LeaseLostError
 from engine.events import Totals, ended_event, event_for, resumed_event, started_event, waiting_event
 from engine.ports import (
@@ -200,7 +201,11 @@ class PostgresJournal:
         return [_state(row) for row in rows.scalars()]
 
     async def _finish(self, tx: Transaction, changes: Sequence[Change], end: ExecutionEnd) -> None:
-        await self._write(tx, changes)
+        redaction = await redaction_of(tx, self._claim.org_id)
+        await self._write(tx, changes, redaction)
+        if redaction:
+            await redact_run(tx, self._claim.org_id, self._claim.id, redaction)
+            end = replace(end, output=redaction.value(end.output), error=redaction.inside(end.error))
         totals = (await tx.execute(_TOTALS, {"id": self._claim.id})).mappings().one()
         event = ended_event(
             self._id, end, Totals(totals["total_tokens"], totals["total_cost"], totals["duration_ms"])
@@ -231,11 +236,15 @@ class PostgresJournal:
             )
         self._announce(tx)
 
-    async def _write(self, tx: Transaction, changes: Sequence[Change]) -> None:
+    async def _write(
+        self, tx: Transaction, changes: Sequence[Change], redaction: Redaction | None = None
+    ) -> None:
         steps = {change.step_id: change for change in changes if isinstance(change, StepChange)}
         logs = [change for change in changes if isinstance(change, LogEntry)]
         progress = any(step.status in ("completed", "failed", "skipped") for step in steps.values())
         events = [event for change in changes if (event := event_for(self._id, change))]
+        if redaction:
+            events = [redaction.event(event) for event in events]
         await self._record(tx, events, progress=progress)
         if steps:
             await tx.execute(_STEPS, {**self._scope, "steps": dumps([_row(s) for s in steps.values()])})

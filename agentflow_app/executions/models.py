@@ -29,6 +29,8 @@ class Execution(SQLModel, table=True):
         Index("ix_executions_list", "org_id", "created_at", "id"),
         Index("ix_executions_agent_list", "agent_id", "created_at"),
         Index("ix_executions_running", "agent_id", postgresql_where=text(_open)),
+        # Removing a run looks for what points at it.
+        Index("ix_executions_replays", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),
     )
 
     id: UUID = primary_key()
@@ -107,7 +109,10 @@ class ExecutionStep(SQLModel, table=True):
 
 class ExecutionLog(SQLModel, table=True):
     __tablename__ = "execution_logs"
-    __table_args__ = (Index("ix_logs_execution", "execution_id", "id"),)
+    __table_args__ = (
+        Index("ix_logs_execution", "execution_id", "id"),
+        Index("ix_logs_step", "step_id", postgresql_where=text("step_id IS NOT NULL")),
+    )
 
     id: UUID = primary_key()
     org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE")
@@ -131,14 +136,17 @@ class ExecutionEvent(SQLModel, table=True):
 
 
 class UsageRecord(SQLModel, table=True):
-    """What an ended execution consumed, for billing; never of a dry run."""
+    """What an ended execution consumed, for billing; never of a dry run.
+
+    No foreign key to the execution: what was consumed outlives the run.
+    """
 
     __tablename__ = "usage_records"
     __table_args__ = (UniqueConstraint("execution_id", "record_type"),)
 
     id: UUID = primary_key()
     org_id: UUID = tenant()
-    execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE")
+    execution_id: UUID
     record_type: str = Field(max_length=50)
     quantity: int = Field(sa_type=BigInteger)
     unit_cost: Decimal = Field(

@@ -1,8 +1,9 @@
 """The organization itself: its name, its settings, and the others that a person belongs to."""
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
@@ -127,3 +128,15 @@ async def create(actor: Actor, data: OrganizationCreate) -> MineOut:
         owner = Actor(actor.user_id, made.id, "owner", actor.email, actor.name, made.name)
         record(tx, owner, "organization.created", "organization", made.id, {"name": made.name})
     return MineOut(id=made.id, name=made.name, slug=made.slug, role="owner")
+
+
+async def retaining() -> list[tuple[UUID, OrganizationSettings]]:
+    """The organizations that keep runs or their logs for a time only. Reads across tenants."""
+    stored = col(Organization.settings)
+    chosen = or_(
+        func.jsonb_typeof(stored["retention_days"]) == "number",
+        func.jsonb_typeof(stored["log_retention_days"]) == "number",
+    )
+    query = select(col(Organization.id), stored).where(chosen).order_by(col(Organization.id))
+    async with database().system() as tx:
+        return [(org_id, read_settings(settings)) for org_id, settings in (await tx.execute(query)).all()]

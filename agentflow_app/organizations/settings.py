@@ -34,6 +34,12 @@ def _host_alone(entry: str) -> str:
 Host = Annotated[str, StringConstraints(max_length=300), AfterValidator(_host_alone)]
 
 
+FieldName = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=100, pattern=r"^\s*[^\s*][^*]*\*?\s*$")
+]
+Days = Annotated[int, Field(ge=1, le=3650)]
+
+
 class OrganizationSettings(Input):
     """Every field has a default: it is what holds for who never chose."""
 
@@ -43,6 +49,13 @@ class OrganizationSettings(Input):
     """The nodes of runs send requests only to these hosts; empty: to all that are public."""
     require_second_factor: bool = False
     """Members without a second factor may do nothing here but set one up."""
+    retention_days: Days | None = None
+    """Runs are removed so many days after they ended, with all that was noted of them; None: kept."""
+    log_retention_days: Days | None = None
+    """What ended runs logged is removed so many days after their end; None: kept as long as the run."""
+    redact_fields: list[FieldName] = Field(default_factory=list, max_length=100)
+    """Values under these names are taken out of a run when it ends. Their case does not matter; a name that
+    ends in `*` stands for all that begin like it."""
 
 
 def read_settings(stored: Mapping[str, Any]) -> OrganizationSettings:
