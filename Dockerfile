@@ -1,6 +1,7 @@
 # One image; the command says which process it is: web, worker, scheduler or migrate.
 #   docker build -t agentflow .
-#   docker run --env DATABASE_URL --env REDIS_URL --env AGENTFLOW_SECRET_KEY -p 3000:3000 agentflow web
+#   docker run --env DATABASE_URL --env REDIS_URL --env AGENTFLOW_SECRET_KEY \
+#       --env AGENTFLOW_MASTER_KEYS -p 3000:3000 agentflow web
 FROM python:3.11-slim AS build
 WORKDIR /app
 ENV PIP_NO_CACHE_DIR=1 AGENTFLOW_DATA_DIR=/app/.agentflow

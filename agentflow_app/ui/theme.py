@@ -24,6 +24,8 @@ def _scale(name: str) -> dict[str, str]:
 _COLORS: dict[str, Any] = {name: _scale(name) for name in _SCALES} | {
     "panel": "var(--color-panel-solid)",
     "page": "var(--af-page)",
+    "danger": "var(--af-danger)",
+    "danger-hover": "var(--af-danger-hover)",
     "contrast": "var(--accent-contrast)",
     "white": "#fff",
     "black": "#000",

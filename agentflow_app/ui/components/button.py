@@ -12,7 +12,7 @@ _LOOK: dict[Kind, str] = {
     "primary": "bg-accent-9 text-contrast hover:bg-accent-10 border border-transparent",
     "secondary": "bg-panel text-gray-12 border border-gray-a6 hover:bg-gray-a2 hover:border-gray-a8",
     "ghost": "bg-transparent text-gray-11 border border-transparent hover:bg-gray-a3 hover:text-gray-12",
-    "danger": "bg-red-9 text-white border border-transparent hover:bg-red-10",
+    "danger": "bg-danger text-white border border-transparent hover:bg-danger-hover",
 }
 _BASE = (
     "inline-flex items-center justify-center gap-1.5 rounded-md font-medium whitespace-nowrap select-none "
