@@ -36,6 +36,7 @@ from agentflow_app.organizations import endpoints as organizations
 from agentflow_app.organizations import export_endpoints as exports
 from agentflow_app.organizations import joining_endpoints as joining
 from agentflow_app.schemas import endpoints as schemas
+from agentflow_app.sso import endpoints as sso
 from agentflow_app.triggers import endpoints as triggers
 from agentflow_app.vault import endpoints as vault
 
@@ -233,6 +234,9 @@ def create_api(config: Settings | None = None) -> FastAPI:
         executions.live,
         sockets.router,
         schemas.router,
+        sso.router,
+        sso.outgoing,
+        sso.door,
         triggers.router,
         vault.router,
         documentation.router,

@@ -33,6 +33,8 @@ EXEMPT = {
     "engine/egress/transport.py: http.AsyncHTTPTransport",
     # Model SDKs' clients: each is given the egress's transport.
     "engine/llm/router.py: httpx2.AsyncClient",
+    # Given the egress's transport.
+    "agentflow_app/sso/provider.py: authlib.integrations.httpx_client.AsyncOAuth2Client",
     # The operator's own: the master key's keeper and the mail server that the operator set.
     "agentflow_app/core/crypto/kms.py: boto3.client",
     "agentflow_app/mail/transport.py: aiosmtplib.send",

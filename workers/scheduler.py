@@ -21,6 +21,7 @@ from agentflow_app.executions.retention import remove_old_runs
 from agentflow_app.mail import service as mail
 from agentflow_app.organizations import exports
 from agentflow_app.organizations.deletion import remove_for_good
+from agentflow_app.sso.login import sweep_sso
 
 logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 600.0
@@ -43,6 +44,7 @@ async def housekeep() -> None:
     await sweep_ended()
     await sweep_links()
     await sweep_challenges()
+    await sweep_sso()
     await mail.sweep_mail()
     await exports.sweep_exports()
     await remove_for_good()

@@ -51,6 +51,7 @@ from agentflow_app.core.tenancy import Actor
 from agentflow_app.mail.service import mail_configured
 from agentflow_app.organizations.founding import found
 from agentflow_app.organizations.models import Membership, Organization
+from agentflow_app.sso.enforcement import enforcing_organization
 
 Kind = Literal["token", "page"]
 
@@ -72,6 +73,17 @@ class WrongCredentials(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("The e-mail address or the password is wrong")
+
+
+class SsoRequired(Forbidden):
+    """The password or passkey was right, but this organization's members come in through its provider."""
+
+    code = "SSO_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your organization signs in through its identity provider: choose “Continue with SSO”"
+        )
 
 
 class NoSuchOrganization(NotFound):
@@ -139,6 +151,8 @@ def _render(
 
 async def _open(tx: Transaction, user: User, org: Organization, role: str, kind: Kind, method: str) -> Login:
     """The one place where a login begins; `method` says how the person proved who they are."""
+    if method.startswith("pass"):
+        await _ensure_not_enforced(tx, user)
     who = Identity(user.id, org.id, new_id())
     secret = await (open_page_session if kind == "page" else open_refresh)(tx, who)
     login = _render(user, org, role, kind, secret, who.session_id)
@@ -146,6 +160,18 @@ async def _open(tx: Transaction, user: User, org: Organization, role: str, kind:
     record(tx, login.actor, "user.signed_in", "user", user.id, told)
     await tx.flush()
     return login
+
+
+async def _ensure_not_enforced(tx: Transaction, user: User) -> None:
+    """Raises SsoRequired where an organization of theirs demands it of their address; not of owners."""
+    org_id = await enforcing_organization(tx, user.email)
+    if org_id is None:
+        return
+    query = select(col(Membership.id)).where(
+        col(Membership.user_id) == user.id, col(Membership.org_id) == org_id, col(Membership.role) != "owner"
+    )
+    if (await tx.execute(query)).scalar_one_or_none() is not None:
+        raise SsoRequired
 
 
 async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
@@ -203,6 +229,7 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
         user = (await tx.execute(query)).scalar_one_or_none()
         if user is None:
             raise WrongCredentials
+        await _ensure_not_enforced(tx, user)
         if user.second_factor_at is None:
             return await _open(tx, user, *await _home_of(tx, user), kind, "password")
         challenge = await open_challenge(tx, "second_factor", user.id)

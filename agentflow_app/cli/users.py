@@ -14,6 +14,12 @@ from agentflow_app.core.startup import StartupError
 
 def reset_link(email: str) -> str:
     """Where the account's owner chooses a new password."""
+    reach_database()
+    return asyncio.run(_made(email))
+
+
+def reach_database() -> None:
+    """Points this process at the installation's database. Raises StartupError."""
     config = with_embedded(settings())
     if not config.database_url:
         raise StartupError("DATABASE_URL is not set, and there is no database in the data directory.")
@@ -21,7 +27,6 @@ def reset_link(email: str) -> str:
     if not config.secret_key.get_secret_value() and (config.data_dir / FILE_NAME).exists():
         os.environ["AGENTFLOW_SECRET_KEY"] = local_secrets(config.data_dir).secret_key
     settings.cache_clear()
-    return asyncio.run(_made(email))
 
 
 async def _made(email: str) -> str:

@@ -89,6 +89,16 @@ def _email(value: str) -> str:
     return found.normalized.lower()
 
 
+def parse_email(value: object) -> str | None:
+    """An address from elsewhere as `Email` would keep it; None where it is none."""
+    if not isinstance(value, str) or len(value) > 255 or _UNSTORABLE.search(value):
+        return None
+    try:
+        return _email(value)
+    except ValueError:
+        return None
+
+
 Money = Annotated[Decimal, PlainSerializer(money, return_type=str, when_used="json")]
 Email = Annotated[str, StringConstraints(max_length=255), AfterValidator(_email)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]

@@ -1,11 +1,14 @@
 """Taking an invitation: whoever holds the link is told what it is for, and its addressee becomes a member."""
 
 import re
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
+from agentflow_app.accounts.people import find_people
 from agentflow_app.accounts.service import Kind, Login, make_account, open_login
 from agentflow_app.accounts.service import has_account as known
 from agentflow_app.accounts.tokens import digest
@@ -13,7 +16,8 @@ from agentflow_app.audit.service import record
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Forbidden
-from agentflow_app.core.tenancy import Actor, role_of
+from agentflow_app.core.ids import new_id
+from agentflow_app.core.tenancy import Actor, Role, role_of
 from agentflow_app.organizations.base import PeopleOnly
 from agentflow_app.organizations.invitations import AlreadyMember, InvitationGone
 from agentflow_app.organizations.models import Invitation, Membership, Organization
@@ -27,6 +31,13 @@ class NotForYou(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("This invitation is for another e-mail address; log in with that one")
+
+
+class MembershipEnded(Forbidden):
+    code = "MEMBERSHIP_ENDED"
+
+    def __init__(self) -> None:
+        super().__init__("This membership was deactivated; ask the organization's admins")
 
 
 async def preview(token: str) -> InvitationPreview:
@@ -107,3 +118,44 @@ async def _is_member(tx: Transaction, actor: Actor) -> bool:
         col(Membership.org_id) == actor.org_id, col(Membership.user_id) == actor.user_id
     )
     return (await tx.execute(query)).scalar_one_or_none() is not None
+
+
+async def admit(user_id: UUID, org_id: UUID, role: Role, *, mapped: bool) -> None:
+    """A member by the organization's own identity provider; `mapped`: it decides the role each time.
+
+    An owner stays one. Raises MembershipEnded for who was deactivated.
+    """
+    person = Actor(user_id, org_id, role, "", "", "")
+    async with database().transaction(person) as tx:
+        query = select(Membership).where(col(Membership.org_id) == org_id, col(Membership.user_id) == user_id)
+        held = (await tx.execute(query.with_for_update())).scalar_one_or_none()
+        if held is None:
+            made = insert(Membership).values(
+                id=new_id(), user_id=user_id, org_id=org_id, role=role, status="active"
+            )
+            new = made.on_conflict_do_nothing().returning(col(Membership.id))
+            if (await tx.execute(new)).scalar_one_or_none() is not None:
+                actor = await _as_person(tx, person)
+                record(tx, actor, "member.joined", "member", user_id, {"by": "sso", "role": role})
+        elif held.status != "active":
+            raise MembershipEnded
+        elif mapped and held.role not in ("owner", role):
+            before, held.role = held.role, role
+            record(
+                tx,
+                await _as_person(tx, person),
+                "member.role_changed",
+                "member",
+                user_id,
+                {"by": "sso"},
+                before={"role": before},
+                after={"role": role},
+            )
+        await tx.flush()
+
+
+async def _as_person(tx: Transaction, actor: Actor) -> Actor:
+    assert actor.user_id is not None
+    await tx.flush()
+    person = (await find_people(tx, [actor.user_id]))[actor.user_id]
+    return replace(actor, email=person.email, name=person.name)

@@ -9,8 +9,8 @@ from sqlmodel import col
 
 from agentflow_app.audit.service import record
 from agentflow_app.core.clock import utcnow
-from agentflow_app.core.database import database
-from agentflow_app.core.errors import Conflict
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.errors import Conflict, NotFound
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.organizations.base import OrganizationUseCases, PeopleOnly
 from agentflow_app.organizations.founding import found
@@ -140,3 +140,19 @@ async def retaining() -> list[tuple[UUID, OrganizationSettings]]:
     query = select(col(Organization.id), stored).where(chosen).order_by(col(Organization.id))
     async with database().system() as tx:
         return [(org_id, read_settings(settings)) for org_id, settings in (await tx.execute(query)).all()]
+
+
+class NoSuchSlug(NotFound):
+    code = "ORGANIZATION_NOT_FOUND"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is no organization {slug}")
+
+
+async def id_of_slug(tx: Transaction, slug: str) -> UUID:
+    """On the system role. Raises NoSuchSlug."""
+    found = await tx.execute(select(col(Organization.id)).where(col(Organization.slug) == slug))
+    org_id = found.scalar_one_or_none()
+    if org_id is None:
+        raise NoSuchSlug(slug)
+    return org_id

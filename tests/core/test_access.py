@@ -71,6 +71,13 @@ class Row:
 
 BEARER = {"name": "{fresh}", "type": "bearer", "value": "a token", "allowed_hosts": ["api.example.com"]}
 ME = B + "/auth"
+SSO = B + "/org/sso"
+CONNECTION = {
+    "name": "S{fresh}",
+    "issuer": "https://127.0.0.1:9",
+    "client_id": "us",
+    "client_secret": "a secret",
+}
 NEW_PASSWORD = {"old_password": PASSWORD, "new_password": "another good one"}
 BOTH_FACTORS = {"password": PASSWORD, "code": "000000"}
 MADE_UP_PASSKEY = {"challenge": "x", "credential": {}, "name": "Phone"}
@@ -101,6 +108,13 @@ TABLE = (
     Row("GET", B + "/org/audit-logs", 200, 200, 403, 403, 200, 403),
     Row("GET", B + "/org/audit-logs/chain", 200, 200, 403, 403, 200, 403),
     Row("GET", B + "/org/audit-logs/export", 200, 200, 403, 403, 200, 403),
+    Row("GET", SSO, 200, 200, 403, 403, 200, 403),
+    Row("POST", SSO, 201, 201, 403, 403, 201, 403, CONNECTION),
+    Row("GET", SSO + "/{connection_id}", 200, 200, 403, 403, 404, 403),
+    Row("PUT", SSO + "/{connection_id}", 200, 200, 403, 403, 404, 403, CONNECTION),
+    Row("DELETE", SSO + "/{connection_id}", 204, 204, 403, 403, 404, 403),
+    Row("POST", SSO + "/{connection_id}/test", 200, 200, 403, 403, 404, 403),
+    Row("POST", SSO + "/{connection_id}/verify-domains", 200, 200, 403, 403, 404, 403),
     Row("GET", KEYS, 200, 200, 403, 403, 200, 403),
     Row("POST", KEYS, 201, 201, 403, 403, 201, 403, {"name": "Key", "scopes": ["agents:read"]}),
     Row("POST", KEYS + "/{key_id}/rotate", 200, 403, 403, 403, 404, 403, {}),
@@ -183,6 +197,8 @@ OPEN = {
     "POST " + B + "/auth/verify": 422,
     "POST " + B + "/auth/refresh": 401,
     "POST " + B + "/auth/logout": 204,
+    "GET " + B + "/auth/sso/start": 303,
+    "GET " + B + "/auth/sso/callback": 303,
     "POST " + B + "/hooks/{token}": 404,
     "GET " + B + "/invitations/{token}": 404,
     "POST " + B + "/invitations/{token}/accept": 404,
@@ -221,7 +237,7 @@ class World:
         agent, run = self.ids["agent_id"], self.ids["execution_id"]
         paths = ["/agents", "/executions", "/approvals", "/org", "/org/api-keys?search=Listed"]
         paths += ["/org/secrets", "/org/variables", "/org/credentials"]
-        paths += ["/org/members", "/org/invitations", "/org/teams"]
+        paths += ["/org/sso", "/org/members", "/org/invitations", "/org/teams"]
         mine = [f"/agents/{agent}", f"/agents/{agent}/draft", f"/agents/{agent}/versions"]
         mine += [f"/executions/{run}", f"/executions/{run}/steps"]
         answers = [await self.alice.client.get(path) for path in [*paths, *mine]]
@@ -285,6 +301,8 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
     ):
         made = await alice.client.post(f"/org/{thing}s", json=_filled(body, {}))
         found[f"{thing}_id"] = made.json()["id"]
+    made = await alice.client.post("/org/sso", json=_filled(CONNECTION, {}))
+    found["connection_id"] = made.json()["id"]
     return found
 
 

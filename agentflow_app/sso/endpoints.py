@@ -1,0 +1,138 @@
+"""/org/sso for admins, and /auth/sso for browsers on their way through an identity provider."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from agentflow_app.accounts.endpoints import set_cookie
+from agentflow_app.accounts.routes import AccountRoute, CurrentActor, CurrentTransaction, TenantRoute
+from agentflow_app.core.errors import AppError
+from agentflow_app.core.origin import origin
+from agentflow_app.core.pagination import Page, PageQuery
+from agentflow_app.core.ratelimit import rate_limits
+from agentflow_app.core.settings import settings
+from agentflow_app.sso import login, service
+from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate, TestOut
+
+router = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=TenantRoute)
+outgoing = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=AccountRoute)
+COOKIE = "agentflow_sso"
+COOKIE_PATH = "/api/v1/auth/sso"
+PAGE = "/login/sso"
+
+
+class DoorRoute(APIRoute):
+    """A route that a browser walks through: what goes wrong leads back to the page, which has the words."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            try:
+                response = await handler(request)
+            except AppError as error:
+                response = RedirectResponse(f"{PAGE}?problem={quote(error.code)}", 303)
+            response.headers["Cache-Control"] = "no-store"
+            response.headers["Referrer-Policy"] = "no-referrer"
+            return response
+
+        return edge
+
+
+door = APIRouter(prefix="/auth/sso", tags=["single sign-on"], route_class=DoorRoute)
+
+
+@router.get("")
+async def list_connections(
+    query: Annotated[PageQuery, Query()], actor: CurrentActor, tx: CurrentTransaction
+) -> Page[ConnectionOut]:
+    return await service.ConnectionService(tx, actor).list(query)
+
+
+@router.post("", status_code=201)
+async def create_connection(
+    data: ConnectionCreate, actor: CurrentActor, tx: CurrentTransaction, response: Response
+) -> ConnectionOut:
+    made = await service.ConnectionService(tx, actor).create(data)
+    response.headers["Location"] = f"/api/v1/org/sso/{made.id}"
+    return made
+
+
+@router.get("/{connection_id}")
+async def get_connection(connection_id: UUID, actor: CurrentActor, tx: CurrentTransaction) -> ConnectionOut:
+    return await service.ConnectionService(tx, actor).get(connection_id)
+
+
+@router.put("/{connection_id}")
+async def update_connection(
+    connection_id: UUID, data: ConnectionUpdate, actor: CurrentActor, tx: CurrentTransaction
+) -> ConnectionOut:
+    return await service.ConnectionService(tx, actor).update(connection_id, data)
+
+
+@router.delete("/{connection_id}", status_code=204)
+async def delete_connection(connection_id: UUID, actor: CurrentActor, tx: CurrentTransaction) -> None:
+    await service.ConnectionService(tx, actor).delete(connection_id)
+
+
+@outgoing.post("/{connection_id}/test")
+async def try_connection(connection_id: UUID, actor: CurrentActor) -> TestOut:
+    """Asks the provider what it tells about itself, and says what is wrong."""
+    return await service.try_connection(actor, connection_id)
+
+
+@outgoing.post("/{connection_id}/verify-domains")
+async def verify_domains(connection_id: UUID, actor: CurrentActor) -> ConnectionOut:
+    """Looks the domains' TXT records up."""
+    return await service.verify_domains(actor, connection_id)
+
+
+def _secure() -> bool:
+    return settings().base_url.startswith("https://")
+
+
+def _cookie() -> str:
+    return f"__Secure-{COOKIE}" if _secure() else COOKIE
+
+
+@door.get("/start", status_code=303)
+async def start(
+    request: Request,
+    email: Annotated[str | None, Query(max_length=255)] = None,
+    connection: UUID | None = None,
+    destination: Annotated[str | None, Query(alias="next", max_length=500)] = None,
+) -> RedirectResponse:
+    """To the identity provider of the connection, or of the address's domain."""
+    await rate_limits().sign_in("address", origin.get().address or "")
+    home = urlsplit(settings().base_url)
+    if settings().public_url is None and request.url.hostname == "127.0.0.1":
+        # The provider sends the browser back to localhost, where this cookie has to be by then.
+        return RedirectResponse(str(request.url.replace(netloc=home.netloc)), 303)
+    begun = await login.begin(email, connection, destination)
+    answer = RedirectResponse(begun.url, 303)
+    answer.set_cookie(
+        _cookie(),
+        begun.browser,
+        max_age=int(login.LIFETIME.total_seconds()),
+        path=COOKIE_PATH,
+        httponly=True,
+        secure=_secure(),
+        samesite="lax",
+    )
+    return answer
+
+
+@door.get("/callback", status_code=303)
+async def callback(request: Request) -> RedirectResponse:
+    """Where the provider sends the browser back to."""
+    answer = {name: value for name, value in request.query_params.items() if len(value) <= 8192}
+    done = await login.finish(answer, request.cookies.get(_cookie()))
+    response = RedirectResponse(done.destination, 303)
+    set_cookie(request, response, done.login)
+    response.delete_cookie(_cookie(), path=COOKIE_PATH, secure=_secure(), httponly=True, samesite="lax")
+    return response

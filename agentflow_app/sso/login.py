@@ -1,0 +1,219 @@
+"""A sign-in through an identity provider: to it, and back in the same browser, once, within ten minutes."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from agentflow_app.accounts.arrivals import arrive
+from agentflow_app.accounts.service import Login, NoSuchOrganization, open_login
+from agentflow_app.accounts.tokens import digest, new_secret
+from agentflow_app.audit.service import record
+from agentflow_app.core.clock import utcnow
+from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.ids import new_id
+from agentflow_app.core.schemas import parse_email
+from agentflow_app.core.tenancy import Actor, Role, role_of
+from agentflow_app.organizations.joining import MembershipEnded, admit
+from agentflow_app.sso import domains, provider
+from agentflow_app.sso.errors import (
+    AccessEnded,
+    AddressRefused,
+    LoginGone,
+    NoDoor,
+    ProviderFault,
+    ProviderRefused,
+)
+from agentflow_app.sso.models import SsoConnection, SsoIdentity, SsoLogin
+from agentflow_app.sso.service import client_of, redirect_uri
+
+LIFETIME = timedelta(minutes=10)
+RANKED: tuple[Role, ...] = ("admin", "editor", "viewer")
+_OWN_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """`url` is the provider's; `browser` goes into a cookie."""
+
+    url: str
+    browser: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    login: Login
+    destination: str
+
+
+def own_path(text: str | None) -> str:
+    """Where to go after the login: a path of our own, or the start."""
+    return text if text and len(text) <= 500 and _OWN_PATH.fullmatch(text) else "/"
+
+
+def _derived(browser: str, purpose: str) -> str:
+    """Nonce and PKCE verifier: from the browser's secret, so that another browser has neither."""
+    hashed = hashlib.sha256(f"{purpose}:{browser}".encode()).digest()
+    return base64.urlsafe_b64encode(hashed).decode().rstrip("=")
+
+
+async def begin(email: str | None, connection_id: UUID | None, destination: str | None) -> Begun:
+    """Raises NoDoor or ProviderFault."""
+    async with database().system() as tx:
+        if connection_id is not None:
+            query = select(SsoConnection).where(col(SsoConnection.id) == connection_id)
+            row = (await tx.execute(query.where(col(SsoConnection.active)))).scalar_one_or_none()
+        else:
+            row = await domains.owner_of(tx, domains.domain_of(email or ""))
+    if row is None:
+        raise NoDoor
+    client = await client_of(row)
+    found = await provider.discover(row.issuer)
+    state, browser = new_secret(), new_secret()
+    async with database().system() as tx:
+        tx.add(
+            SsoLogin(
+                connection_id=row.id,
+                state_hash=digest(state),
+                browser_hash=digest(browser),
+                destination=own_path(destination),
+                expires_at=utcnow() + LIFETIME,
+            )
+        )
+    challenge = hashlib.sha256(_derived(browser, "verifier").encode()).digest()
+    more = {"login_hint": email} if email and parse_email(email) else {}
+    url = provider.authorization_url(
+        found,
+        client,
+        redirect_uri=redirect_uri(),
+        state=state,
+        nonce=_derived(browser, "nonce"),
+        code_challenge=base64.urlsafe_b64encode(challenge).decode().rstrip("="),
+        **more,
+    )
+    return Begun(url, browser)
+
+
+async def finish(answer: Mapping[str, str], browser: str | None) -> Finished:
+    """`answer` is the query that the provider sent. Raises a subclass of AppError of `sso.errors`."""
+    row, destination = await _spend(answer.get("state", ""), browser)
+    assert browser is not None
+    try:
+        login = await _enter(row, answer, browser)
+    except (ProviderFault, AddressRefused) as error:
+        await _note_refusal(row, error.reason)
+        raise
+    except (MembershipEnded, NoSuchOrganization) as error:
+        await _note_refusal(row, "the membership has ended")
+        raise AccessEnded from error
+    return Finished(login, destination)
+
+
+async def _spend(state: str, browser: str | None) -> tuple[SsoConnection, str]:
+    gone = (
+        delete(SsoLogin)
+        .where(
+            col(SsoLogin.state_hash) == digest(state),
+            col(SsoLogin.browser_hash) == digest(browser or ""),
+            col(SsoLogin.expires_at) > func.now(),
+        )
+        .returning(col(SsoLogin.connection_id), col(SsoLogin.destination))
+    )
+    async with database().system() as tx:
+        found = (await tx.execute(gone)).one_or_none()
+        row = None
+        if found is not None:
+            query = select(SsoConnection).where(col(SsoConnection.id) == found[0], col(SsoConnection.active))
+            row = (await tx.execute(query)).scalar_one_or_none()
+    if found is None or row is None:
+        raise LoginGone
+    return row, found[1]
+
+
+async def _enter(row: SsoConnection, answer: Mapping[str, str], browser: str) -> Login:
+    client = await client_of(row)
+    found = await provider.discover(row.issuer)
+    told = found.get("authorization_response_iss_parameter_supported") is True
+    if answer.get("iss", None if told else row.issuer) != row.issuer:
+        raise ProviderFault("the answer comes from another provider (iss)")
+    if "error" in answer or not answer.get("code"):
+        raise ProviderRefused
+    tokens = await provider.redeem(
+        found,
+        client,
+        answer["code"],
+        verifier=_derived(browser, "verifier"),
+        redirect_uri=redirect_uri(),
+    )
+    claims = await provider.read_id_token(found, client, tokens["id_token"], _derived(browser, "nonce"))
+    wanted = {"email", *([row.role_claim] if row.role_claim else [])}
+    claims = await provider.complete(found, tokens, claims, wanted)
+    user_id = await _person(row, claims)
+    await admit(user_id, row.org_id, _role(row, claims), mapped=row.role_claim is not None)
+    return await open_login(user_id, row.org_id, "page", method="sso")
+
+
+def _role(row: SsoConnection, claims: Mapping[str, Any]) -> Role:
+    """The highest that the claim's values stand for, else the connection's default."""
+    given = claims.get(row.role_claim) if row.role_claim else None
+    values = {each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str)}
+    meant = {role for value, role in row.role_mapping.items() if value in values}
+    return next((role for role in RANKED if role in meant), role_of(row.default_role))
+
+
+async def _person(row: SsoConnection, claims: Mapping[str, Any]) -> UUID:
+    """Who the subject is: known from before, or by an address that the connection answers for."""
+    email = parse_email(claims.get("email"))
+    if email is None:
+        raise AddressRefused("the provider sent no e-mail address")
+    verified = claims.get("email_verified")
+    if verified is not True and (verified is not None or not row.trust_email):
+        raise AddressRefused("the provider does not say that the address is verified")
+    async with database().system() as tx:
+        if not await domains.answers_for(tx, row.id, domains.domain_of(email)):
+            raise AddressRefused(f"{domains.domain_of(email)} is not a verified domain of this connection")
+        known = await _known(tx, row, claims["sub"])
+        if known is not None:
+            return known
+        name = claims.get("name")
+        name = name.strip()[:255] if isinstance(name, str) and "\x00" not in name else ""
+        user_id = await arrive(tx, email, name or email.partition("@")[0])
+        made = insert(SsoIdentity).values(
+            id=new_id(),
+            org_id=row.org_id,
+            connection_id=row.id,
+            user_id=user_id,
+            subject=claims["sub"],
+        )
+        await tx.execute(made.on_conflict_do_nothing())
+        known = await _known(tx, row, claims["sub"])
+        if known is None:
+            raise AddressRefused("the subject cannot be kept")
+        return known
+
+
+async def _known(tx: Transaction, row: SsoConnection, subject: str) -> UUID | None:
+    query = select(col(SsoIdentity.user_id)).where(
+        col(SsoIdentity.connection_id) == row.id, col(SsoIdentity.subject) == subject
+    )
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
+async def _note_refusal(row: SsoConnection, reason: str) -> None:
+    actor = Actor.trigger(row.org_id)
+    async with database().transaction(actor) as tx:
+        action = "sso_connection.sign_in_refused"
+        record(tx, actor, action, "sso_connection", row.id, {"reason": reason[:300]})
+
+
+async def sweep_sso() -> None:
+    async with database().system() as tx:
+        await tx.execute(delete(SsoLogin).where(col(SsoLogin.expires_at) < func.now()))

@@ -1,0 +1,86 @@
+"""How an organization's people come in through its own identity provider."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Column, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel, UniqueConstraint
+
+from agentflow_app.core.tables import created, moment, primary_key, sealed, tenant
+
+
+class SsoConnection(SQLModel, table=True):
+    """An OpenID Connect provider. `role_mapping`: a value of the claim `role_claim` → a role, never owner."""
+
+    __tablename__ = "sso_connections"
+    __table_args__ = (UniqueConstraint("org_id", "name"),)
+
+    id: UUID = primary_key()
+    org_id: UUID = tenant()
+    name: str = Field(max_length=100)
+    issuer: str = Field(max_length=500)
+    client_id: str = Field(max_length=500)
+    client_secret: bytes = sealed()
+    default_role: str = Field(max_length=50)
+    role_claim: str | None = Field(default=None, max_length=200)
+    role_mapping: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
+    trust_email: bool = False
+    enforced: bool = False
+    active: bool = True
+    created_at: datetime = created()
+    updated_at: datetime = created()
+
+
+class SsoDomain(SQLModel, table=True):
+    """A mail domain that a connection answers for, once it is verified; then it is no other's.
+
+    `token` is what the organization publishes in DNS, so it is no secret.
+    """
+
+    __tablename__ = "sso_domains"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "domain"),
+        Index(
+            "ix_sso_domains_verified", "domain", unique=True, postgresql_where=text("verified_at IS NOT NULL")
+        ),
+    )
+
+    id: UUID = primary_key()
+    org_id: UUID = tenant()
+    connection_id: UUID = Field(foreign_key="sso_connections.id", ondelete="CASCADE")
+    domain: str = Field(max_length=253)
+    token: str = Field(max_length=64)
+    verified_at: datetime | None = moment()
+    created_at: datetime = created()
+
+
+class SsoIdentity(SQLModel, table=True):
+    """Who a provider's subject is here."""
+
+    __tablename__ = "sso_identities"
+    __table_args__ = (UniqueConstraint("connection_id", "subject"),)
+
+    id: UUID = primary_key()
+    org_id: UUID = tenant()
+    connection_id: UUID = Field(foreign_key="sso_connections.id", ondelete="CASCADE")
+    user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE", index=True)
+    subject: str = Field(max_length=255)
+    created_at: datetime = created()
+
+
+class SsoLogin(SQLModel, table=True):
+    """A sign-in that is on its way to the provider and back. Used once, it is gone.
+
+    Both hashes are SHA-256; nonce and PKCE verifier come from the browser's secret and are not kept.
+    """
+
+    __tablename__ = "sso_logins"
+
+    id: UUID = primary_key()
+    connection_id: UUID = Field(foreign_key="sso_connections.id", ondelete="CASCADE", index=True)
+    state_hash: str = Field(max_length=64, unique=True)
+    browser_hash: str = Field(max_length=64)
+    destination: str = Field(max_length=500)
+    created_at: datetime = created()
+    expires_at: datetime = moment(required=True)
