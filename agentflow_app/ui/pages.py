@@ -39,6 +39,9 @@ from agentflow_app.ui.organizations.roles_page import roles_page
 from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.teams_page import teams_page
 from agentflow_app.ui.organizations.teams_state import Teams
+from agentflow_app.ui.sso.door_page import sso_page
+from agentflow_app.ui.sso.page import single_sign_on_page
+from agentflow_app.ui.sso.state import SingleSignOn
 from agentflow_app.ui.vault.credentials_page import credentials_page
 from agentflow_app.ui.vault.credentials_state import Credentials
 from agentflow_app.ui.vault.secrets_page import secrets_page
@@ -48,6 +51,7 @@ from agentflow_app.ui.vault.secrets_state import Secrets
 def add_pages(app: rx.App) -> None:
     app.add_page(sign_up_page, route="/signup", title="Sign up · AgentFlow", on_load=Door.load)
     app.add_page(log_in_page, route="/login", title="Log in · AgentFlow", on_load=Door.load)
+    app.add_page(sso_page, route="/login/sso", title="Single sign-on · AgentFlow", on_load=Door.load)
     app.add_page(home_page, route="/", title="Home · AgentFlow", on_load=Home.load)
     app.add_page(agents_page, route="/agents", title="Agents · AgentFlow", on_load=Agents.load)
     app.add_page(builder_page, route="/agents/[agent_id]", title="Builder · AgentFlow", on_load=Builder.load)
@@ -68,6 +72,7 @@ def add_pages(app: rx.App) -> None:
         (api_keys_page, "api-keys", "API keys", ApiKeys.load),
         (secrets_page, "secrets", "Secrets & variables", Secrets.load),
         (credentials_page, "credentials", "Credentials", Credentials.load),
+        (single_sign_on_page, "sso", "Single sign-on", SingleSignOn.load),
         (audit_page, "audit", "Audit log", Audit.load),
         (danger_page, "danger", "Danger zone", Danger.load),
         (profile_page, "profile", "Profile", OwnProfile.load),

@@ -18,12 +18,13 @@ PAGES = (
     "/settings/api-keys",
     "/settings/secrets",
     "/settings/credentials",
+    "/settings/sso",
     "/settings/audit",
     "/settings/danger",
     "/settings/profile",
     "/settings/security",
 )
-DOORS = ("/login", "/signup", "/forgot")
+DOORS = ("/login", "/login/sso", "/signup", "/forgot")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 

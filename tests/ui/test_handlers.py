@@ -30,6 +30,7 @@ from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.switcher import Switcher
 from agentflow_app.ui.organizations.teams_state import Teams
 from agentflow_app.ui.shell import Shell
+from agentflow_app.ui.sso.state import SingleSignOn
 from agentflow_app.ui.vault.credentials_state import Credentials
 from agentflow_app.ui.vault.secrets_state import Secrets
 from tests.actors import People, Person, unique_email
@@ -49,7 +50,25 @@ GRAPH = {
     ],
     "edges": [],
 }
-PEOPLE = (General, Members, Teams, ApiKeys, Danger, Switcher, Invite, Secrets, Credentials, Operator)
+PEOPLE = (
+    General,
+    Members,
+    Teams,
+    ApiKeys,
+    Danger,
+    Switcher,
+    Invite,
+    Secrets,
+    Credentials,
+    Operator,
+    SingleSignOn,
+)
+CONNECTION = {
+    "name": "Canary connection",
+    "issuer": "https://canary.invalid",
+    "client_id": "canary",
+    "client_secret": "Canary client secret",
+}
 OTHER_GRAPH = {"schema_version": 1, "nodes": [], "edges": []}
 
 
@@ -68,6 +87,7 @@ class Things:
     secret: str = ""
     credential: str = ""
     slug: str = ""
+    connection: str = ""
     export: str = ""
 
 
@@ -167,6 +187,17 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_locking": (True,),
             "find_account": ({"email": "a@example.com"},),
             "set_account": ("deactivated",),
+        },
+        SingleSignOn: {
+            "load": (),
+            "open_form": (things.connection,),
+            "set_open": (True,),
+            "save": ({"name": "Smuggled", "issuer": "https://evil.example", "client_id": "x"},),
+            "test": (things.connection,),
+            "verify": (things.connection,),
+            "ask_delete": (things.connection,),
+            "set_deleting": (True,),
+            "delete": (),
         },
         Switcher: {
             "open_menu": (True,),
@@ -297,6 +328,7 @@ async def things(people: People) -> Things:
         org=str(people.alice.org_id),
         secret=(await alice.post("/org/secrets", json=secret)).json()["id"],
         credential=(await alice.post("/org/credentials", json=credential)).json()["id"],
+        connection=(await alice.post("/org/sso", json=CONNECTION)).json()["id"],
         slug=(await alice.get("/org")).json()["slug"],
         export=(await alice.post("/org/export")).json()["id"],
     )
@@ -307,7 +339,7 @@ async def everything(alice: Person) -> list[Any]:
     agents = (await alice.client.get("/agents")).json()
     drafts = [(await alice.client.get(f"/agents/{agent['id']}/draft")).json() for agent in agents["data"]]
     paths = ("/executions", "/org", "/org/members", "/org/teams", "/org/api-keys", "/org/invitations")
-    paths += ("/org/exports", "/org/secrets", "/org/variables", "/org/credentials")
+    paths += ("/org/exports", "/org/secrets", "/org/variables", "/org/credentials", "/org/sso")
     return [agents, drafts, *[(await alice.client.get(path)).json() for path in paths]]
 
 
@@ -328,7 +360,8 @@ def tamper(tab: Tab, things: Things) -> None:
     secrets.target.id, secrets.kind, secrets.edits_secrets = things.secret, "secret", True
     credentials.target.id, credentials.type, credentials.editable = things.credential, "bearer", True
     danger.heir, danger.owner = things.member, True
-    operator = tab.state(Operator)
+    sso, operator = tab.state(SingleSignOn), tab.state(Operator)
+    sso.target.id, sso.editable = things.connection, True
     operator.target.id, operator.account.id = things.org, things.member
 
 

@@ -19,6 +19,7 @@ from agentflow_app.ui.accounts.credentials import (
 from agentflow_app.ui.components.button import button_class
 from agentflow_app.ui.components.field import text_input
 from agentflow_app.ui.shell import brand
+from agentflow_app.ui.sso.door import SsoLink
 
 ALERT = "mb-3 px-3 py-2 rounded-md bg-red-a3 text-base text-red-11"
 SUBMIT = button_class("primary") + " w-full h-9 mt-1"
@@ -113,6 +114,10 @@ def log_in_page() -> rx.Component:
                 class_name=button_class() + " w-full h-9",
             ),
             class_name="mt-3",
+        ),
+        rx.el.div(
+            SsoLink.create(label="Continue with SSO", class_name=button_class() + " w-full h-9"),
+            class_name="mt-2",
         ),
         rx.el.p(
             rx.link("Forgot your password?", href="/forgot", underline="always"),

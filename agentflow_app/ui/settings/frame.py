@@ -30,6 +30,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Section, ...]], ...]] = (
             Section("API keys", "/settings/api-keys", needs="api_keys:read"),
             Section("Secrets & variables", "/settings/secrets"),
             Section("Credentials", "/settings/credentials", needs="credentials:read"),
+            Section("Single sign-on", "/settings/sso", needs="sso:read"),
             Section("Audit log", "/settings/audit", needs="audit:read"),
             Section("Danger zone", "/settings/danger"),
         ),

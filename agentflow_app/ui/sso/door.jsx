@@ -1,0 +1,61 @@
+import { createElement as h, useEffect, useState } from "react";
+
+const PROBLEMS = {
+  SSO_NOT_FOUND: "No single sign-on is set up for this address. Check it, or log in with your password.",
+  SSO_EXPIRED: "This sign-in took too long or was begun elsewhere. Start again.",
+  SSO_DENIED: "Your identity provider did not let you in.",
+  SSO_PROVIDER_FAULT: "Your identity provider's answer cannot be used. Tell your administrator.",
+  SSO_ADDRESS_REFUSED: "Your identity provider did not name an address that may come in here. Tell your administrator.",
+  SSO_ACCESS_ENDED: "Your access to this organization has ended. Ask its administrators.",
+  RATE_LIMITED: "Too many attempts. Wait a moment before the next one.",
+};
+
+/** What was asked for before the login page, and what went wrong on the way back. */
+function useAsked() {
+  const [asked, setAsked] = useState({ next: "", problem: "" });
+  useEffect(() => {
+    const query = new URLSearchParams(window.location.search);
+    const code = query.get("problem");
+    setAsked({
+      next: query.get("next") ?? "",
+      problem: code ? (PROBLEMS[code] ?? "That did not work. Try again.") : "",
+    });
+  }, []);
+  return asked;
+}
+
+/** To the page for single sign-on, which then leads on to where one was going. */
+export function SsoLink({ label, className }) {
+  const { next } = useAsked();
+  const href = next ? `/login/sso?next=${encodeURIComponent(next)}` : "/login/sso";
+  return h("a", { href, className }, label);
+}
+
+/**
+ * Leads to the identity provider of the address's domain. By navigation and not as a form's target: pages may
+ * send forms to their own origin only, and browsers hold its redirects to that.
+ */
+export function SsoForm({ className, alertClass, children }) {
+  const { next, problem } = useAsked();
+  const [note, setNote] = useState("");
+  const submit = (event) => {
+    event.preventDefault();
+    const field = event.currentTarget.elements.email;
+    if (!field.validity.valid) {
+      setNote("Enter your work e-mail address.");
+      field.focus();
+      return;
+    }
+    const query = new URLSearchParams({ email: field.value.trim() });
+    if (next) query.set("next", next);
+    localStorage.setItem("agentflow.known", "1");
+    window.location.assign(`/api/v1/auth/sso/start?${query}`);
+  };
+  const told = note || problem;
+  return h(
+    "form",
+    { onSubmit: submit, noValidate: true, className },
+    told ? h("div", { role: "alert", className: alertClass }, told) : null,
+    children,
+  );
+}

@@ -1,0 +1,282 @@
+"""Settings → Single sign-on."""
+
+import reflex as rx
+
+from agentflow_app.ui.components.button import button
+from agentflow_app.ui.components.card import card, section
+from agentflow_app.ui.components.dialog import confirm_dialog, dialog
+from agentflow_app.ui.components.field import INPUT, TEXTAREA, form_error, labelled, secret_once, text_input
+from agentflow_app.ui.components.menu import menu_item, row_menu
+from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
+from agentflow_app.ui.components.table import length
+from agentflow_app.ui.settings.frame import settings_page
+from agentflow_app.ui.sso.state import ConnectionRow, DomainRow, SingleSignOn
+
+_BADGE = "inline-flex items-center h-5 px-1.5 rounded text-xs font-medium whitespace-nowrap"
+_FORM = "sso-form"
+
+
+def _badge(text: str, look: str) -> rx.Component:
+    return rx.el.span(text, class_name=f"{_BADGE} {look}")
+
+
+def _domain(row: DomainRow) -> rx.Component:
+    record = rx.el.div(
+        "Publish this TXT record, then check: ",
+        rx.el.code(row.record_name, class_name="font-mono select-all break-all text-gray-12"),
+        " = ",
+        rx.el.code(row.record_value, class_name="font-mono select-all break-all text-gray-12"),
+        class_name="mt-1 text-sm text-gray-11",
+    )
+    return rx.el.li(
+        rx.el.div(
+            rx.el.span(row.domain, class_name="text-base text-gray-12 break-all"),
+            rx.cond(
+                row.verified,
+                _badge("Verified", "bg-green-a3 text-green-11"),
+                _badge("Not verified", "bg-amber-a3 text-amber-11"),
+            ),
+            class_name="flex flex-wrap items-center gap-2",
+        ),
+        rx.cond(row.verified, rx.fragment(), record),
+        key=row.domain,
+    )
+
+
+def _connection(row: ConnectionRow) -> rx.Component:
+    menu = row_menu(
+        "More about " + row.name,
+        menu_item("pencil", "Edit…", SingleSignOn.open_form(row.id)),
+        menu_item("trash-2", "Delete…", SingleSignOn.ask_delete(row.id), danger=True),
+    )
+    head = rx.el.div(
+        rx.el.h2(row.name, class_name="text-md font-semibold text-gray-12 truncate"),
+        rx.cond(
+            row.active, _badge("On", "bg-green-a3 text-green-11"), _badge("Off", "bg-gray-a3 text-gray-11")
+        ),
+        rx.cond(row.enforced, _badge("Demanded", "bg-accent-a3 text-accent-11")),
+        rx.cond(SingleSignOn.editable, rx.el.div(menu, class_name="ml-auto")),
+        class_name="flex items-center gap-2 min-h-12 px-4 border-b border-gray-a4",
+    )
+    nothing = rx.el.p(
+        "No domain yet: until one is verified, nobody can sign in through it.",
+        class_name="text-base text-gray-11",
+    )
+    body = rx.el.div(
+        rx.el.div(row.issuer, class_name="text-base text-gray-11 break-all"),
+        rx.cond(
+            length(row.domains) > 0,
+            rx.el.ul(rx.foreach(row.domains, _domain), class_name="flex flex-col gap-3"),
+            nothing,
+        ),
+        rx.cond(
+            SingleSignOn.editable,
+            rx.el.div(
+                button("Test", small=True, on_click=SingleSignOn.test(row.id)),
+                rx.cond(
+                    row.unverified,
+                    button("Check the domains", small=True, on_click=SingleSignOn.verify(row.id)),
+                ),
+                class_name="flex gap-2",
+            ),
+        ),
+        class_name="flex flex-col gap-4 p-4",
+    )
+    return card(head, body, key=row.id, class_name="overflow-hidden", data_connection=row.name)
+
+
+def _area(field_id: str, name: str, value: str | rx.Var[str], placeholder: str) -> rx.Component:
+    return rx.el.textarea(
+        id=field_id,
+        name=name,
+        default_value=value,
+        rows=3,
+        placeholder=placeholder,
+        spell_check=False,
+        class_name=TEXTAREA,
+        custom_attrs={"aria-describedby": f"{field_id}-note"},
+    )
+
+
+def _check(name: str, label: str, note: str, checked: bool | rx.Var[bool]) -> rx.Component:
+    return rx.el.label(
+        rx.el.input(
+            type="checkbox",
+            name=name,
+            value="on",
+            default_checked=checked,
+            class_name="w-4 h-4 mt-0.5 shrink-0",
+        ),
+        rx.el.span(label, rx.el.span(note, class_name="block text-sm text-gray-11")),
+        class_name="flex items-start gap-2 text-base text-gray-12",
+    )
+
+
+def _fields() -> list[rx.Component]:
+    target = SingleSignOn.target
+    return [
+        labelled(
+            "Name",
+            text_input("sso-name", name="name", default_value=target.name, max_length=100, auto_focus=True),
+            field_id="sso-name",
+            help_text="As people know it: Okta, Entra, Google.",
+        ),
+        labelled(
+            "Issuer",
+            text_input(
+                "sso-issuer",
+                name="issuer",
+                default_value=target.issuer,
+                placeholder="https://login.example.com",
+                max_length=500,
+            ),
+            field_id="sso-issuer",
+            help_text="Exactly as the provider calls itself, the slash at the end included if it has one.",
+        ),
+        labelled(
+            "Client ID",
+            text_input(
+                "sso-client",
+                name="client_id",
+                default_value=target.client_id,
+                auto_complete="off",
+                max_length=500,
+            ),
+            field_id="sso-client",
+        ),
+        labelled(
+            "Client secret",
+            text_input(
+                "sso-secret",
+                name="client_secret",
+                type="password",
+                auto_complete="new-password",
+                max_length=1000,
+            ),
+            field_id="sso-secret",
+            help_text=rx.fragment(
+                rx.cond(target.id, "Leave it empty to keep the one that is set.", "It is never shown again.")
+            ),
+        ),
+        labelled(
+            "Domains",
+            _area("sso-domains", "domains", target.domain_lines, "example.com"),
+            field_id="sso-domains",
+            help_text="One on each line. Only addresses of verified domains may come in.",
+        ),
+        labelled(
+            "Role of new members",
+            rx.el.select(
+                rx.el.option("Viewer", value="viewer"),
+                rx.el.option("Editor", value="editor"),
+                rx.el.option("Admin", value="admin"),
+                id="sso-role",
+                name="default_role",
+                default_value=target.default_role,
+                class_name=INPUT,
+            ),
+            field_id="sso-role",
+        ),
+        labelled(
+            "Claim with roles",
+            text_input(
+                "sso-claim",
+                name="role_claim",
+                default_value=target.role_claim,
+                placeholder="groups",
+                max_length=200,
+            ),
+            field_id="sso-claim",
+            help_text=(
+                "The provider then decides on the role at each sign-in: the highest match, else the one"
+                " above. Owners stay owners."
+            ),
+        ),
+        labelled(
+            "Its values",
+            _area("sso-mapping", "role_mapping", target.mapping_lines, "platform-team = admin"),
+            field_id="sso-mapping",
+            help_text="value = admin, editor or viewer; one on each line.",
+        ),
+        _check("active", "On", "People can sign in through it.", target.active),
+        _check(
+            "trust_email",
+            "Believe addresses that are not marked as verified",
+            "For providers that never mark them, as Entra does not; only within the verified domains.",
+            target.trust_email,
+        ),
+        _check(
+            "enforced",
+            "Demand it of members with an address of its domains",
+            "Their passwords and passkeys log in no more. Owners keep theirs, in case the provider is away.",
+            target.enforced,
+        ),
+    ]
+
+
+def _dialog() -> rx.Component:
+    return dialog(
+        rx.cond(SingleSignOn.target.id, "Edit the connection", "New connection"),
+        rx.el.form(
+            *_fields(),
+            form_error(SingleSignOn.error),
+            id=_FORM,
+            on_submit=SingleSignOn.save,
+            class_name="flex flex-col gap-4",
+        ),
+        description="An OpenID Connect provider: the values come from its application for AgentFlow.",
+        is_open=SingleSignOn.open,
+        on_open_change=SingleSignOn.set_open,
+        actions=[button("Save", kind="primary", type="submit", form=_FORM)],
+        wide=True,
+    )
+
+
+def _redirect() -> rx.Component:
+    return section(
+        "What the provider asks for",
+        rx.el.div(
+            rx.el.p("Redirect URI, also called callback URL:", class_name="text-base text-gray-11"),
+            secret_once(SingleSignOn.redirect_uri, label="Redirect URI", done="Copied"),
+            class_name="flex flex-col gap-2 p-4",
+        ),
+    )
+
+
+def single_sign_on_page() -> rx.Component:
+    new = button("New connection", kind="primary", icon_name="plus", on_click=SingleSignOn.open_form(""))
+    nothing = card(
+        empty_state(
+            "key-round",
+            "No single sign-on yet",
+            "Connect your identity provider, and its people sign in without a password of their own here.",
+            rx.cond(SingleSignOn.editable, new),
+        )
+    )
+    rows = rx.el.div(
+        rx.foreach(SingleSignOn.rows, _connection), _redirect(), class_name="flex flex-col gap-4"
+    )
+    return settings_page(
+        "Single sign-on",
+        rx.cond(
+            SingleSignOn.failure.status > 0,
+            failure_state(SingleSignOn.failure, SingleSignOn.load),
+            rx.cond(
+                SingleSignOn.loading,
+                card(skeleton_rows(3)),
+                rx.cond(length(SingleSignOn.rows) > 0, rows, rx.fragment(nothing, _redirect())),
+            ),
+        ),
+        _dialog(),
+        confirm_dialog(
+            "Delete " + SingleSignOn.target.name + "?",
+            "Nobody signs in through it any more. Its people keep their accounts; who has no"
+            " password sets one by “Forgot your password?”.",
+            "Delete the connection",
+            is_open=SingleSignOn.deleting,
+            on_open_change=SingleSignOn.set_deleting,
+            on_confirm=SingleSignOn.delete,
+        ),
+        active="/settings/sso",
+        actions=(rx.cond(SingleSignOn.editable & (length(SingleSignOn.rows) > 0), new),),
+    )
