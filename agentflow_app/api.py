@@ -35,6 +35,7 @@ from agentflow_app.operator import endpoints as operator
 from agentflow_app.organizations import endpoints as organizations
 from agentflow_app.organizations import export_endpoints as exports
 from agentflow_app.organizations import joining_endpoints as joining
+from agentflow_app.privacy import endpoints as privacy
 from agentflow_app.schemas import endpoints as schemas
 from agentflow_app.sso import endpoints as sso
 from agentflow_app.triggers import endpoints as triggers
@@ -219,6 +220,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         accounts.sessions,
         accounts.own,
         account.router,
+        privacy.router,
         api_keys.router,
         api_keys.secret,
         accounts.switching,

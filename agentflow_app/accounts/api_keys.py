@@ -14,6 +14,7 @@ from agentflow_app.accounts.schemas import (
     ApiKeyRotate,
     ApiKeySecret,
     ApiKeyStatus,
+    OwnKey,
     UserRef,
 )
 from agentflow_app.accounts.tokens import digest, new_secret
@@ -203,3 +204,12 @@ async def end_keys_of(tx: Transaction, org_id: UUID, user_id: UUID) -> int:
     for key in keys:
         await tx.delete(key)
     return len(keys)
+
+
+async def keys_of_person(tx: Transaction, actor: Actor) -> list[OwnKey]:
+    """What the actor made in the organization, whatever their role."""
+    query = select(ApiKey).where(col(ApiKey.org_id) == actor.org_id, col(ApiKey.created_by) == actor.user_id)
+    return [
+        OwnKey(prefix=key.key_prefix, **key.model_dump(include=set(OwnKey.model_fields) - {"prefix"}))
+        for key in (await tx.execute(query.order_by(col(ApiKey.created_at)))).scalars()
+    ]

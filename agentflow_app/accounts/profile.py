@@ -49,7 +49,8 @@ async def change_profile(actor: Actor, data: ProfileChange) -> Profile:
         user = await user_of(tx, user_id, lock=True)
         before, user.name = user.name, data.name
         if before != user.name:
-            await note(tx, user, "user.renamed", {"before": {"name": before}, "after": {"name": user.name}})
+            # Without the names: what the trail tells of whom must go when the person is erased.
+            await note(tx, user, "user.renamed")
         return _shown(user)
 
 
@@ -100,3 +101,9 @@ async def follow_link(token: str) -> Verified:
             await send_notice(tx, before, "Your AgentFlow account now has another e-mail address")
         await note(tx, user, "user.email_changed" if before != user.email else "user.email_verified")
         return Verified(email=user.email, changed=before != user.email)
+
+
+async def note_export(actor: Actor) -> None:
+    user_id = person_of(actor)
+    async with database().system() as tx:
+        await note(tx, await user_of(tx, user_id), "user.data_exported")

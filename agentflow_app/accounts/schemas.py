@@ -172,6 +172,22 @@ class Confirmed(Input):
     password: PlainPassword
 
 
+class AccountDelete(Confirmed):
+    """`confirm` is the account's e-mail address, typed by who means it."""
+
+    confirm: Annotated[str, StringConstraints(max_length=255)]
+
+
+class OwnKey(Output):
+    """An API key as its maker is told of it with everything else that is theirs."""
+
+    name: str
+    prefix: str
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+
 class LinkFollowed(Input):
     token: Secret
 

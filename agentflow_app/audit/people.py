@@ -45,9 +45,9 @@ async def keys_of(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID, bytes
     return {row.id: await unseal(row.key, _place(row.id)) for row in await tx.execute(query)}
 
 
-async def erase(tx: Transaction, user_id: UUID) -> None:
-    """Makes every trace of the person unreadable for good. On the system role."""
-    await tx.execute(delete(PersonKey).where(col(PersonKey.id) == user_id))
+async def erase(tx: Transaction, *user_ids: UUID) -> None:
+    """Makes every trace of these persons unreadable for good. On the system role."""
+    await tx.execute(delete(PersonKey).where(col(PersonKey.id).in_(user_ids)))
 
 
 def _place(user_id: UUID) -> str:

@@ -55,6 +55,16 @@ class AuditTrail:
         page = await paginate(self.tx, statement, query, columns, col(AuditLog.id), _same)
         return Page(data=await self._readable(page.data), next_cursor=page.next_cursor)
 
+    async def own(self) -> list[AuditEntry]:
+        """What the actor did, whatever their role; the newest first, as many as an export holds."""
+        query = (
+            select(AuditLog)
+            .where(col(AuditLog.org_id) == self.actor.org_id, col(AuditLog.user_id) == self.actor.user_id)
+            .order_by(col(AuditLog.seq).desc())
+            .limit(EXPORTED)
+        )
+        return await self._readable(list((await self.tx.execute(query)).scalars()))
+
     async def export(self, query: ExportQuery) -> bytes:
         """The entries as CSV or as lines of JSON. The export is itself an entry."""
         self.actor.require("audit:read")

@@ -218,5 +218,19 @@ def reset_link(email: Annotated[str, typer.Argument(help="The account's e-mail a
     typer.echo(make_link(email))
 
 
+@user.command(name="erase")
+def erase_user(
+    email: Annotated[str, typer.Argument(help="The account's e-mail address")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+) -> None:
+    """Erase a person: everything that names them goes, what they did stays, of nobody."""
+    from agentflow_app.cli.users import erase
+
+    if not yes:
+        typer.confirm(f"Erase {email} for good?", abort=True)
+    erase(email)
+    typer.echo("Erased")
+
+
 if __name__ == "__main__":
     main()

@@ -2,20 +2,31 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable
+from typing import TypeVar
 
+from agentflow_app.accounts.erasure import operator_erase
 from agentflow_app.accounts.recovery import operator_reset_link
 from agentflow_app.core.database import close_database
 from agentflow_app.core.embedded.addresses import with_embedded
 from agentflow_app.core.embedded.secrets import FILE_NAME, local_secrets
-from agentflow_app.core.errors import NotFound
+from agentflow_app.core.errors import AppError
 from agentflow_app.core.settings import settings
 from agentflow_app.core.startup import StartupError
+
+Made = TypeVar("Made")
 
 
 def reset_link(email: str) -> str:
     """Where the account's owner chooses a new password."""
     reach_database()
-    return asyncio.run(_made(email))
+    return asyncio.run(_done(operator_reset_link(email)))
+
+
+def erase(email: str) -> None:
+    """Refused while an organization would be left to nobody."""
+    reach_database()
+    asyncio.run(_done(operator_erase(email)))
 
 
 def reach_database() -> None:
@@ -29,10 +40,10 @@ def reach_database() -> None:
     settings.cache_clear()
 
 
-async def _made(email: str) -> str:
+async def _done(work: Awaitable[Made]) -> Made:
     try:
-        return await operator_reset_link(email)
-    except NotFound as error:
+        return await work
+    except AppError as error:
         raise StartupError(error.message) from None
     finally:
         await close_database()

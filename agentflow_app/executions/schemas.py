@@ -43,6 +43,18 @@ class ApproveRequest(Input):
     data: Any = None
 
 
+class StartedRun(Output):
+    """A run as it is told to who started it: that it was, not what it did."""
+
+    id: UUID
+    agent_id: UUID
+    status: str
+    triggered_by: str
+    dry_run: bool
+    created_at: datetime
+    completed_at: datetime | None
+
+
 class ExecutionQuery(PageQuery):
     agent_id: UUID | None = None
     status: ExecutionStatus | None = None

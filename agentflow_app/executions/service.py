@@ -10,11 +10,13 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.core.pagination import Page, PageQuery, like, paginate
 from agentflow_app.executions.deciding import DecideUseCases
 from agentflow_app.executions.models import Execution, ExecutionEvent, ExecutionLog, ExecutionStep
-from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StepOut
+from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StartedRun, StepOut
 from agentflow_app.executions.starting import StartUseCases
 from engine.events import waiting_json
 from engine.ports import WaitingFor
 
+STARTED = 50_000
+"""Own runs that a person is told of at once."""
 _SORT = {"created_at": col(Execution.created_at)}
 
 
@@ -33,6 +35,20 @@ class ExecutionService(StartUseCases, DecideUseCases):
     async def get(self, execution_id: UUID) -> ExecutionOut:
         self.actor.require("executions:read")
         return (await self.render([await self.load(execution_id)]))[0]
+
+    async def started(self) -> "list[StartedRun]":
+        """The person's own, whatever their role: the newest first, at most so many as they are told of."""
+        columns = [getattr(Execution, name) for name in StartedRun.model_fields]
+        query = (
+            select(*columns)
+            .where(
+                col(Execution.org_id) == self.actor.org_id,
+                col(Execution.triggered_by_user) == self.actor.user_id,
+            )
+            .order_by(col(Execution.created_at).desc())
+            .limit(STARTED)
+        )
+        return [StartedRun.model_validate(row) for row in await self.tx.execute(query)]
 
     async def definition(self, execution_id: UUID) -> dict[str, Any]:
         """The graph that this run uses."""

@@ -49,6 +49,16 @@ async def send(tx: Transaction, *, to: str, subject: str, text: str) -> None:
     enqueue(tx, DELIVER_JOB, str(mail_id))
 
 
+async def forget_letters(tx: Transaction, address: str) -> None:
+    """Takes what waits for an address out of the outbox. On the system role."""
+    waiting = select(OutgoingMail).where(col(OutgoingMail.letter).is_not(None)).with_for_update()
+    for mail in (await tx.execute(waiting)).scalars():
+        letter = loads(await unseal(mail.letter or b"", cell("mail_outbox", "letter", mail.id)))
+        if letter["to"].lower() == address.lower():
+            await tx.delete(mail)
+    await tx.flush()
+
+
 async def deliver(mail_id: UUID) -> None:
     """One attempt, if one is due. Counted before it starts, so that a crash cannot repeat it for ever."""
     async with database().system() as tx:

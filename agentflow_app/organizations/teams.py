@@ -49,6 +49,12 @@ class TeamService(OrganizationUseCases):
         page = await paginate(self.tx, statement, query, _SORT, col(Team.id), _same)
         return Page(data=await _render(self.tx, page.data), next_cursor=page.next_cursor)
 
+    async def own_names(self) -> tuple[str, ...]:
+        """Of the teams that the person is in."""
+        mine = await teams_of(self.tx, self.actor)
+        query = select(col(Team.name)).where(col(Team.id).in_(mine)).order_by(col(Team.name))
+        return tuple((await self.tx.execute(query)).scalars())
+
     async def get(self, team_id: UUID) -> TeamOut:
         self.actor.require("teams:read")
         return (await _render(self.tx, [await self._load(team_id)]))[0]

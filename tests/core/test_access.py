@@ -85,6 +85,10 @@ TABLE = (
     Row("GET", B + "/auth/me", 200, 200, 200, 200, 200, 200),
     Row("GET", ME + "/profile", 200, 200, 200, 200, 200, 403),
     Row("PUT", ME + "/profile", 200, 200, 200, 200, 200, 403, {"name": "Renamed"}),
+    Row("GET", ME + "/privacy/export", 200, 200, 200, 200, 200, 403),
+    Row(
+        "DELETE", ME + "/account", 422, 422, 422, 422, 422, 403, {"password": PASSWORD, "confirm": "{email}"}
+    ),
     Row("POST", ME + "/email", 409, 409, 409, 409, 409, 403, {"email": "{email}", "password": PASSWORD}),
     Row("POST", ME + "/verify/send", 409, 409, 409, 409, 409, 403),
     Row("POST", ME + "/password", 204, 204, 204, 204, 204, 403, NEW_PASSWORD),
