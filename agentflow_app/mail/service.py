@@ -60,7 +60,12 @@ async def forget_letters(tx: Transaction, address: str) -> None:
 
 
 async def deliver(mail_id: UUID) -> None:
-    """One attempt, if one is due. Counted before it starts, so that a crash cannot repeat it for ever."""
+    """One attempt, if one is due. Counted before it starts, so that a crash cannot repeat it for ever.
+
+    Without a mail server no attempt is spent: the letter waits until there is one again.
+    """
+    if not mail_configured():
+        return
     async with database().system() as tx:
         row = (
             await tx.execute(
@@ -99,6 +104,8 @@ async def _close(mail_id: UUID, status: str, reason: str | None) -> None:
 
 async def due(limit: int) -> list[UUID]:
     """Letters whose next attempt has come, or whose wake-up was lost."""
+    if not mail_configured():
+        return []
     async with database().system() as tx:
         query = (
             select(col(OutgoingMail.id))

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
@@ -210,12 +210,27 @@ async def test_the_apps_role_puts_letters_in_and_reads_none(alice: Person) -> No
                 await tx.execute(text(statement))
 
 
+async def _kept() -> int:
+    async with database().system() as tx:
+        return (await tx.execute(select(func.count()).select_from(OutgoingMail))).scalar_one()
+
+
 async def test_without_a_mail_server_nothing_is_kept(alice: Person) -> None:
     assert not service.mail_configured()
-    before = await service.due(1000)
+    before = await _kept()
     async with database().transaction(alice.actor) as tx:
         await service.send(tx, to="ada@example.com", subject="x", text="x")
-    assert await service.due(1000) == before
+    assert await _kept() == before
+
+
+async def test_a_letter_waits_for_a_mail_server_that_was_taken_away(
+    alice: Person, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_id = await _sent(alice)
+    monkeypatch.setattr(current_settings(), "smtp_url", SecretStr(""))
+    await service.deliver(mail_id)
+    assert await service.due(1000) == []
+    assert (await _row(mail_id)).attempts == 0
 
 
 @pytest.mark.parametrize(
