@@ -45,6 +45,12 @@ SECTIONS: Final[tuple[tuple[str, tuple[Section, ...]], ...]] = (
 )
 
 
+def _option(to: Section, active: str) -> rx.Component:
+    """The one that is open is there at once: a select cannot show what is added to it later."""
+    option = rx.el.option(to.label, value=to.href)
+    return option if to.href == active else _may_see(to, option)
+
+
 def _may_see(to: Section, shown: rx.Component) -> rx.Component:
     held = rx.Var.create(Shell.permissions).to(list)
     return rx.cond(held.contains(to.needs), shown) if to.needs else shown
@@ -74,9 +80,7 @@ def _picker(active: str) -> rx.Component:
     """The sections on a phone, where a row of them would hide most."""
     return rx.el.select(
         *[
-            rx.el.optgroup(
-                *[_may_see(to, rx.el.option(to.label, value=to.href)) for to in sections], label=label
-            )
+            rx.el.optgroup(*[_option(to, active) for to in sections], label=label)
             for label, sections in SECTIONS
         ],
         value=active,

@@ -1,0 +1,101 @@
+"""Single sign-on as people meet it: a real provider, a real browser, and what a thief can do with a link."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from tests.e2e.conftest import DESKTOP, PASSWORD
+from tests.support.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, identity_provider
+from tests.support.processes import Installation, free_port
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[tuple[Installation, IdentityProvider]]:
+    """An installation that may talk to a provider on this machine."""
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory(prefix="agentflow-sso-", ignore_cleanup_errors=True) as folder,
+        identity_provider(f"http://localhost:{port}/api/v1/auth/sso/callback") as idp,
+    ):
+        installation = Installation(Path(folder) / "data", port)
+        installation.share_builds()
+        try:
+            installation.start(AGENTFLOW_ALLOWED_PRIVATE_HOSTS=idp.host)
+            yield installation, idp
+        finally:
+            installation.stop()
+
+
+async def _sign_in_there(page: Page, subject: str) -> None:
+    await page.locator("input[name=login]").fill(subject)
+    await page.locator("input[name=password]").fill("any")
+    await page.locator("button[type=submit]").click()
+
+
+async def _consent(page: Page, callback: str) -> str:
+    """The link back to the app that the provider gives this browser, before anybody has followed it."""
+    await page.get_by_role("button", name="Continue").wait_for()
+    target = urljoin(page.url, await page.locator("form").first.get_attribute("action") or "")
+    request = page.context.request
+    answer = await request.post(target, form={"prompt": "consent"}, max_redirects=0)
+    while not (target := urljoin(target, answer.headers["location"])).startswith(callback):
+        answer = await request.get(target, max_redirects=0)
+    return target
+
+
+async def test_an_admin_connects_a_provider_and_its_people_come_in_where_they_were_going(
+    installed: tuple[Installation, IdentityProvider], browser: Browser
+) -> None:
+    installation, idp = installed
+    home, domain = f"http://localhost:{installation.port}", f"{uuid4().hex[:12]}.example.com"
+    idp.knows(dora={"email": f"dora@{domain}", "email_verified": True, "name": "Dora"})
+    windows: list[BrowserContext] = []
+
+    async def window() -> Page:
+        windows.append(await browser.new_context(viewport=DESKTOP))
+        return await windows[-1].new_page()
+
+    admin = await window()
+    owner = {"email": f"{uuid4().hex[:12]}@example.com", "password": PASSWORD, "name": "Ada", "org_name": "E"}
+    made = await admin.context.request.post(f"{home}/api/v1/auth/signup?session=page", data=owner)
+    assert made.status == 201
+    await admin.goto(f"{home}/settings/sso")
+    await admin.get_by_role("button", name="New connection").click()
+    for label, value in (
+        ("Name", "Provider"),
+        ("Issuer", idp.issuer),
+        ("Client ID", CLIENT_ID),
+        ("Client secret", CLIENT_SECRET),
+        ("Domains", domain),
+    ):
+        await admin.get_by_label(label, exact=True).fill(value)
+    await admin.get_by_role("button", name="Save").click()
+    connection = admin.locator("[data-connection=Provider]")
+    await expect(connection.get_by_text("Not verified")).to_be_visible()
+    assert installation.command("sso", "verify-domain", domain).returncode == 0
+    await connection.get_by_role("button", name="Test").click()
+    await expect(admin.get_by_text("The provider answers as it should")).to_be_visible()
+    await admin.reload()
+    await expect(connection.get_by_text("Verified", exact=True)).to_be_visible()
+
+    dora = await window()
+    await dora.goto(f"http://127.0.0.1:{installation.port}/runs")
+    await dora.get_by_role("link", name="Continue with SSO").click()
+    await dora.get_by_label("Work email").fill(f"dora@{domain}")
+    await dora.get_by_role("button", name="Continue").click()
+    await _sign_in_there(dora, "dora")
+    stolen = await _consent(dora, f"{home}/api/v1/auth/sso/callback")
+    thief = await window()
+    await thief.goto(stolen)
+    await expect(thief.get_by_role("alert")).to_contain_text("begun elsewhere")
+    await dora.goto(stolen)
+    await expect(dora.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    answer = await dora.context.request.get(stolen, max_redirects=0)
+    assert "SSO_EXPIRED" in answer.headers["location"]
+    for each in windows:
+        await each.close()
