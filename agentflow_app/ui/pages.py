@@ -35,6 +35,8 @@ from agentflow_app.ui.organizations.invite_page import invite_page
 from agentflow_app.ui.organizations.invite_state import Invite
 from agentflow_app.ui.organizations.members_page import members_page
 from agentflow_app.ui.organizations.members_state import Members
+from agentflow_app.ui.organizations.privacy_page import privacy_page
+from agentflow_app.ui.organizations.privacy_state import Privacy
 from agentflow_app.ui.organizations.roles_page import roles_page
 from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.teams_page import teams_page
@@ -74,6 +76,7 @@ def add_pages(app: rx.App) -> None:
         (credentials_page, "credentials", "Credentials", Credentials.load),
         (single_sign_on_page, "sso", "Single sign-on", SingleSignOn.load),
         (audit_page, "audit", "Audit log", Audit.load),
+        (privacy_page, "privacy", "Data & privacy", Privacy.load),
         (danger_page, "danger", "Danger zone", Danger.load),
         (profile_page, "profile", "Profile", OwnProfile.load),
         (security_page, "security", "Security", Security.load),

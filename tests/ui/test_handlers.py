@@ -26,6 +26,7 @@ from agentflow_app.ui.organizations.danger_state import Danger
 from agentflow_app.ui.organizations.general_state import General
 from agentflow_app.ui.organizations.invite_state import Invite
 from agentflow_app.ui.organizations.members_state import Members
+from agentflow_app.ui.organizations.privacy_state import Privacy
 from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.switcher import Switcher
 from agentflow_app.ui.organizations.teams_state import Teams
@@ -52,6 +53,7 @@ GRAPH = {
 }
 PEOPLE = (
     General,
+    Privacy,
     Members,
     Teams,
     ApiKeys,
@@ -107,6 +109,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "export": ("jsonl",),
         },
         General: {"load": (), "save": ({"name": "Smuggled", "slug": "smuggled"},)},
+        Privacy: {"load": (), "save": ({"run_days": "1", "log_days": "1", "fields": "canary"},)},
         Members: {
             "load": (),
             "load_more": (),
@@ -267,6 +270,9 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "save": ({"name": ""},),
             "change_email": ({"email": "smuggled@example.com", "password": "a guess"},),
             "send_verification": (),
+            "export_data": (),
+            "set_deleting": (True,),
+            "delete_account": ({"password": "a guess", "confirm": "x"},),
         },
         Security: {
             "load": (),

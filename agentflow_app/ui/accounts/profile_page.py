@@ -5,6 +5,7 @@ import reflex as rx
 from agentflow_app.ui.accounts.profile_state import OwnProfile
 from agentflow_app.ui.components.button import button
 from agentflow_app.ui.components.card import card, section
+from agentflow_app.ui.components.dialog import dialog
 from agentflow_app.ui.components.field import form_error, labelled, text_input
 from agentflow_app.ui.components.states import failure_state, skeleton_rows
 from agentflow_app.ui.settings.frame import settings_page
@@ -78,6 +79,78 @@ def _email() -> rx.Component:
     return section("E-mail address", current, rx.cond(OwnProfile.can_verify, change, without))
 
 
+def _line(title: str, text: str, control: rx.Component) -> rx.Component:
+    return rx.el.div(
+        rx.el.div(
+            rx.el.h3(title, class_name="text-base font-medium text-gray-12"),
+            rx.el.p(text, class_name="mt-0.5 text-base text-gray-11 text-pretty"),
+            class_name="min-w-0 flex-1",
+        ),
+        rx.el.div(control, class_name="shrink-0"),
+        class_name=(
+            "flex flex-col sm:flex-row sm:items-center gap-3 p-4 border-b border-gray-a4 last:border-0"
+        ),
+    )
+
+
+def _delete_dialog() -> rx.Component:
+    return dialog(
+        "Delete your account?",
+        rx.el.form(
+            labelled(
+                "Type your e-mail address to confirm",
+                text_input(
+                    "delete-email",
+                    name="confirm",
+                    required=True,
+                    auto_complete="off",
+                    placeholder=OwnProfile.email,
+                ),
+                field_id="delete-email",
+            ),
+            labelled(
+                "Your password",
+                text_input(
+                    "delete-password",
+                    name="password",
+                    type="password",
+                    required=True,
+                    auto_complete="current-password",
+                ),
+                field_id="delete-password",
+            ),
+            form_error(OwnProfile.delete_error),
+            id="delete-account-form",
+            on_submit=OwnProfile.delete_account,
+            class_name="flex flex-col gap-4",
+        ),
+        is_open=OwnProfile.deleting,
+        on_open_change=OwnProfile.set_deleting,
+        description=(
+            "You are logged out everywhere, your API keys stop working, and all that names you is erased. "
+            "What you made stays with your organizations. This cannot be taken back."
+        ),
+        actions=[button("Delete my account", kind="danger", type="submit", form="delete-account-form")],
+    )
+
+
+def _data() -> rx.Component:
+    return section(
+        "Your data",
+        _line(
+            "Download your data",
+            "Profile, memberships, sessions, keys, runs you started and what is noted of you, as JSON.",
+            button("Download", icon_name="download", on_click=OwnProfile.export_data),
+        ),
+        _line(
+            "Delete your account",
+            "All that names you is erased. Hand over or delete the organizations that only you own first.",
+            button("Delete…", on_click=OwnProfile.set_deleting(True)),
+        ),
+        _delete_dialog(),
+    )
+
+
 def profile_page() -> rx.Component:
     return settings_page(
         "Profile",
@@ -87,7 +160,7 @@ def profile_page() -> rx.Component:
             rx.cond(
                 OwnProfile.loading,
                 card(skeleton_rows(4)),
-                rx.el.div(_name(), _email(), class_name="flex flex-col gap-6"),
+                rx.el.div(_name(), _email(), _data(), class_name="flex flex-col gap-6"),
             ),
         ),
         active="/settings/profile",

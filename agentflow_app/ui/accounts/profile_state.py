@@ -5,8 +5,10 @@ from typing import Any
 import reflex as rx
 
 from agentflow_app.accounts import profile
-from agentflow_app.accounts.schemas import EmailChange, Profile, ProfileChange
+from agentflow_app.accounts.erasure import erase_account
+from agentflow_app.accounts.schemas import AccountDelete, EmailChange, Profile, ProfileChange
 from agentflow_app.core.errors import AppError
+from agentflow_app.privacy.service import personal_data
 from agentflow_app.ui.forms import problem, read_form, text_of
 from agentflow_app.ui.session import PageState, actor_of, acts, event, loads
 from agentflow_app.ui.shell import Shell
@@ -19,6 +21,8 @@ class OwnProfile(PageState, rx.State):
     can_verify: bool = False
     error: str = ""
     email_error: str = ""
+    deleting: bool = False
+    delete_error: str = ""
 
     @event
     @loads
@@ -27,7 +31,8 @@ class OwnProfile(PageState, rx.State):
         actor = await actor_of(self)
         shell._show(actor)
         self._fill(await profile.read_profile(actor))
-        self.error, self.email_error = "", ""
+        self.error, self.email_error, self.delete_error = "", "", ""
+        self.deleting = False
 
     def _fill(self, found: Profile) -> None:
         self.name, self.email = found.name, found.email
@@ -65,6 +70,28 @@ class OwnProfile(PageState, rx.State):
     async def send_verification(self) -> Any:
         await profile.ask_for_verification(await actor_of(self))
         return rx.toast.success(f"A link was sent to {self.email}")
+
+    @event
+    @acts
+    async def export_data(self) -> Any:
+        found = await personal_data(await actor_of(self))
+        return rx.download(data=found.model_dump_json(indent=2), filename="my-data.json")
+
+    @event
+    async def set_deleting(self, is_open: bool) -> None:
+        self.deleting, self.delete_error = bool(is_open), ""
+
+    @event
+    @acts
+    async def delete_account(self, form: dict[str, Any]) -> Any:
+        actor = await actor_of(self)
+        given = {"password": secret_of(form, "password"), "confirm": text_of(form, "confirm")}
+        try:
+            await erase_account(actor, read_form(AccountDelete, given))
+        except AppError as error:
+            self.delete_error = problem(error)
+            return None
+        return rx.redirect("/login")
 
 
 def secret_of(form: object, name: str) -> str:

@@ -32,6 +32,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Section, ...]], ...]] = (
             Section("Credentials", "/settings/credentials", needs="credentials:read"),
             Section("Single sign-on", "/settings/sso", needs="sso:read"),
             Section("Audit log", "/settings/audit", needs="audit:read"),
+            Section("Data & privacy", "/settings/privacy"),
             Section("Danger zone", "/settings/danger"),
         ),
     ),
