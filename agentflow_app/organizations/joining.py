@@ -20,6 +20,7 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.core.tenancy import Actor, Role, role_of
 from agentflow_app.organizations.base import PeopleOnly
 from agentflow_app.organizations.invitations import AlreadyMember, InvitationGone
+from agentflow_app.organizations.members import withdraw_invitations
 from agentflow_app.organizations.models import Invitation, Membership, Organization
 from agentflow_app.organizations.schemas import AcceptInvitation, InvitationPreview
 
@@ -141,6 +142,7 @@ async def admit(user_id: UUID, org_id: UUID, role: Role, *, mapped: bool) -> Non
             raise MembershipEnded
         elif mapped and held.role not in ("owner", role):
             before, held.role = held.role, role
+            await withdraw_invitations(tx, org_id, user_id, role)
             record(
                 tx,
                 await _as_person(tx, person),

@@ -14,6 +14,7 @@ from agentflow_app.accounts.api_keys import end_keys_of
 from agentflow_app.accounts.people import PersonOut, find_people, matching
 from agentflow_app.accounts.sessions import end_logins
 from agentflow_app.audit.service import record
+from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from agentflow_app.core.pagination import Page, paginate
 from agentflow_app.core.tenancy import ROLE_PERMISSIONS, Role
@@ -78,8 +79,7 @@ class MemberService(OrganizationUseCases):
             if member.role == "owner":
                 await self._ensure_another_owner(user_id)
             before, member.role = member.role, role
-            if "members:write" not in ROLE_PERMISSIONS[role]:
-                await self._withdraw_invitations_of(user_id)
+            await withdraw_invitations(self.tx, self.actor.org_id, user_id, role)
             record(
                 self.tx,
                 self.actor,
@@ -104,7 +104,7 @@ class MemberService(OrganizationUseCases):
             if status == "deactivated":
                 if member.role == "owner":
                     await self._ensure_another_owner(user_id)
-                await self._withdraw_invitations_of(user_id)
+                await withdraw_invitations(self.tx, self.actor.org_id, user_id, None)
                 await end_logins(self.actor.org_id, user_id)
             before, member.status = member.status, status
             record(
@@ -134,7 +134,7 @@ class MemberService(OrganizationUseCases):
         if member.role == "owner":
             await self._ensure_another_owner(user_id)
         keys = await end_keys_of(self.tx, self.actor.org_id, user_id)
-        await self._withdraw_invitations_of(user_id)
+        await withdraw_invitations(self.tx, self.actor.org_id, user_id, None)
         await self.tx.execute(
             delete(TeamMembership).where(
                 col(TeamMembership.org_id) == self.actor.org_id, col(TeamMembership.user_id) == user_id
@@ -169,6 +169,7 @@ class MemberService(OrganizationUseCases):
         assert self.actor.user_id is not None
         mine = await self._load(self.actor.user_id)
         before, heir.role, mine.role = heir.role, "owner", "admin"
+        await withdraw_invitations(self.tx, self.actor.org_id, self.actor.user_id, "admin")
         record(
             self.tx,
             self.actor,
@@ -230,14 +231,6 @@ class MemberService(OrganizationUseCases):
         if not any(each.is_active for each in (await find_people(self.tx, set(others))).values()):
             raise LastOwner
 
-    async def _withdraw_invitations_of(self, user_id: UUID) -> None:
-        """What somebody without the right could no longer grant."""
-        await self.tx.execute(
-            delete(Invitation).where(
-                col(Invitation.org_id) == self.actor.org_id, col(Invitation.invited_by) == user_id
-            )
-        )
-
     async def _shown(self, member: Membership) -> MemberOut:
         people = await find_people(self.tx, {member.user_id})
         return self._render(member, people[member.user_id])
@@ -256,3 +249,16 @@ class MemberService(OrganizationUseCases):
 
 def _same(member: Membership) -> Membership:
     return member
+
+
+async def withdraw_invitations(tx: Transaction, org_id: UUID, user_id: UUID, role: Role | None) -> None:
+    """Removes what this person invited to and, with `role` from now on (None: no access), could not grant."""
+    may_invite = role is not None and "members:write" in ROLE_PERMISSIONS[role]
+    beyond = [each for each in get_args(Role) if role is None or not may_invite or RANK[each] > RANK[role]]
+    await tx.execute(
+        delete(Invitation).where(
+            col(Invitation.org_id) == org_id,
+            col(Invitation.invited_by) == user_id,
+            col(Invitation.role).in_(beyond),
+        )
+    )

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from agentflow_app.core.database import database
 from agentflow_app.organizations import invitations
-from tests.actors import PASSWORD, People, Person, sign_up, unique_email
+from agentflow_app.organizations.joining import admit
+from tests.actors import PASSWORD, People, Person, join, sign_up, unique_email
 
 ACCOUNT = {"name": "New Person", "password": PASSWORD}
 
@@ -169,6 +170,32 @@ async def test_an_invitation_goes_with_the_inviters_right(people: People, dave: 
     token = token_of(await invited(people.carol, dave.actor.email))
     path = f"/org/members/{people.carol.actor.user_id}"
     await people.alice.client.put(f"{path}/role", json={"role": "editor"})
+    assert (await dave.client.post(f"/invitations/{token}/accept")).status_code == 404
+
+
+async def test_who_owned_it_leaves_no_invitation_to_own_it(
+    api: FastAPI, people: People, dave: Person
+) -> None:
+    """Else a former owner would be one again, with a second address."""
+    second = await join(api, people.alice, "second", "owner")
+    for heir, owner in ((people.alice, second), (people.carol, people.alice)):
+        token = token_of(await invited(owner, dave.actor.email, "owner"))
+        kept = token_of(await invited(owner, unique_email("kept"), "admin"))
+        if owner is second:
+            path = f"/org/members/{second.actor.user_id}/role"
+            answer = await heir.client.put(path, json={"role": "admin"})
+        else:
+            body = {"user_id": str(heir.actor.user_id)}
+            answer = await owner.client.post("/org/transfer", json=body)
+        assert answer.status_code == 200, answer.text
+        assert (await dave.client.post(f"/invitations/{token}/accept")).status_code == 404
+        assert (await dave.client.get(f"/invitations/{kept}")).status_code == 200
+
+
+async def test_a_role_that_the_identity_provider_takes_ends_invitations(people: People, dave: Person) -> None:
+    token = token_of(await invited(people.carol, dave.actor.email))
+    assert people.carol.actor.user_id is not None
+    await admit(people.carol.actor.user_id, people.carol.org_id, "viewer", mapped=True)
     assert (await dave.client.post(f"/invitations/{token}/accept")).status_code == 404
 
 
