@@ -38,7 +38,6 @@ MEANING: Final[Mapping[Permission, str]] = {
     "sso:read": "See how single sign-on is set up",
     "sso:write": "Set up single sign-on",
     "audit:read": "Read the audit log",
-    "privacy:write": "Export and erase what is kept about a person",
 }
 
 

@@ -35,7 +35,6 @@ Permission = Literal[
     "sso:read",
     "sso:write",
     "audit:read",
-    "privacy:write",
 ]
 
 _VIEWER: frozenset[Permission] = frozenset(
@@ -61,7 +60,6 @@ _ADMIN: frozenset[Permission] = _EDITOR | {
     "sso:read",
     "sso:write",
     "audit:read",
-    "privacy:write",
 }
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "viewer": _VIEWER,
@@ -78,7 +76,6 @@ PERSON_ONLY: frozenset[Permission] = frozenset(
         "members:write",
         "api_keys:write",
         "sso:write",
-        "privacy:write",
     }
 )
 """What decides over people and keys is never done by a key, whatever its scopes say."""

@@ -21,6 +21,8 @@ PAGES = (
     "/settings/sso",
     "/settings/audit",
     "/settings/danger",
+    "/settings/privacy",
+    "/settings/sso",
     "/settings/profile",
     "/settings/security",
 )
