@@ -33,7 +33,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("member", [True, False])
 async def test_axe_finds_nothing(visit: Visit, member: bool, scheme: str) -> None:
-    visitor = await visit(sign_up=member, color_scheme=scheme)
+    visitor = await visit(sign_up=member, color_scheme=scheme, reduced_motion="reduce")
     faults = {}
     for path in PAGES if member else DOORS:
         await visitor.go(path)
