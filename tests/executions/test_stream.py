@@ -17,13 +17,16 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from agentflow_app.accounts.sessions import Identity, end_sessions, open_refresh
+from agentflow_app.accounts.tokens import issue_access_token
+from agentflow_app.core.database import database
 from agentflow_app.core.events import event_hub
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.redis import redis_client
 from agentflow_app.executions import stream
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.executions.stream import follow, watch
-from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published, running
+from tests.actors import GREETING, REVIEW, Person, definition, ended, join, node, published, running
 from tests.support.processes import free_port
 
 
@@ -112,6 +115,30 @@ async def test_refusals_close_with_their_code(
     async with connect(_url(address, execution_id, "x")) as ws:
         await ws.send(json.dumps({"token": alice.token}))
         assert await _close_code(ws) == 4404
+
+
+async def test_who_lost_their_access_hears_nothing(
+    api: FastAPI, alice: Person, bob: Person, address: str
+) -> None:
+    execution_id = await _run(alice, GREETING)
+    gone, out = await join(api, alice, "gone", "editor"), await join(api, alice, "out", "editor")
+    session = Identity(bob.actor.user_id or new_id(), alice.org_id, new_id())
+    async with database().system() as tx:
+        await open_refresh(tx, session)
+    revoked = issue_access_token(session.user_id, session.org_id, session.session_id)
+    async with database().system() as tx:
+        await end_sessions(tx, session.user_id, only=session.session_id)
+    path = f"/org/members/{gone.actor.user_id}/status"
+    await alice.client.put(path, json={"status": "deactivated"})
+    await alice.client.delete(f"/org/members/{out.actor.user_id}")
+    for token in (revoked, gone.token, out.token):
+        async with asyncio.timeout(10), connect(_url(address, execution_id)) as ws:
+            await ws.send(json.dumps({"token": token}))
+            assert await _close_code(ws) == 4401
+        events = f"http://{address}/api/v1/executions/{execution_id}/events"
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(headers=headers) as client, client.stream("GET", events) as answer:
+            assert answer.status_code == 401
 
 
 async def test_odd_messages_and_numbers_end_no_stream_badly(alice: Person, address: str) -> None:
