@@ -1,12 +1,14 @@
 """What the organization use cases share."""
 
+from dataclasses import replace
+
 from sqlalchemy import select
 from sqlmodel import col
 
 from agentflow_app.core.database import Transaction
-from agentflow_app.core.errors import Forbidden
-from agentflow_app.core.tenancy import Actor
-from agentflow_app.organizations.models import Organization
+from agentflow_app.core.errors import Forbidden, Unauthenticated
+from agentflow_app.core.tenancy import Actor, role_of
+from agentflow_app.organizations.models import Membership, Organization
 
 
 class PeopleOnly(Forbidden):
@@ -29,6 +31,23 @@ class OrganizationUseCases:
         if lock:
             query = query.with_for_update(key_share=True)
         return (await self.tx.execute(query)).scalar_one()
+
+    async def lock(self) -> Organization:
+        """The organization, and from now on the actor's role of now: it may have changed while we waited.
+
+        Raises Unauthenticated for who is no member any more.
+        """
+        organization = await self.organization(lock=True)
+        query = select(col(Membership.role)).where(
+            col(Membership.org_id) == self.actor.org_id,
+            col(Membership.user_id) == self.actor.user_id,
+            col(Membership.status) == "active",
+        )
+        role = (await self.tx.execute(query)).scalar_one_or_none()
+        if role is None:
+            raise Unauthenticated
+        self.actor = replace(self.actor, role=role_of(role))
+        return organization
 
     def require_person(self) -> None:
         if not self.actor.is_person:

@@ -74,9 +74,10 @@ class InvitationService(OrganizationUseCases):
     async def create(self, data: InvitationCreate) -> InvitationOut:
         """Raises RoleTooHigh, AlreadyMember, AlreadyInvited or ValidationFailed."""
         self.actor.require("members:write")
+        organization = await self.lock()
+        self.actor.require("members:write")
         if RANK[data.role] > RANK[self.actor.role]:
             raise RoleTooHigh
-        organization = await self.organization(lock=True)
         domains = read_settings(organization.settings).invitation_domains
         if domains and data.email.rpartition("@")[2] not in domains:
             raise ValidationFailed(fields={"email": f"must be an address at {' or '.join(domains)}"})
@@ -113,6 +114,8 @@ class InvitationService(OrganizationUseCases):
 
     async def resend(self, invitation_id: UUID) -> InvitationOut:
         """A new link for another week, the old one is worthless. Raises InvitationGone, TooManyRequests."""
+        self.actor.require("members:write")
+        await self.lock()
         self.actor.require("members:write")
         invitation = await self._load(invitation_id)
         since = utcnow() - invitation.created_at

@@ -3,7 +3,6 @@
 Each change locks the organization's row first, so that two owners cannot leave it to nobody at once.
 """
 
-from dataclasses import replace
 from typing import get_args
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from agentflow_app.accounts.people import PersonOut, find_people, matching
 from agentflow_app.accounts.sessions import end_logins
 from agentflow_app.audit.service import record
 from agentflow_app.core.database import Transaction
-from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from agentflow_app.core.errors import Conflict, Forbidden, NotFound
 from agentflow_app.core.pagination import Page, paginate
 from agentflow_app.core.tenancy import ROLE_PERMISSIONS, Role
 from agentflow_app.organizations.base import OrganizationUseCases
@@ -127,7 +126,7 @@ class MemberService(OrganizationUseCases):
         leaving = user_id == self.actor.user_id
         if leaving:
             self.require_person()
-            await self._lock()
+            await self.lock()
             member = await self._load(user_id)
         else:
             member = await self._other(user_id)
@@ -159,7 +158,7 @@ class MemberService(OrganizationUseCases):
         Raises MemberNotFound, or Conflict for oneself and for somebody who is not active.
         """
         self.actor.require("org:transfer")
-        await self._lock()
+        await self.lock()
         self.actor.require("org:transfer")
         if user_id == self.actor.user_id:
             raise Conflict("You own this organization already")
@@ -183,25 +182,10 @@ class MemberService(OrganizationUseCases):
         await self.tx.flush()
         return await self._shown(heir)
 
-    async def _lock(self) -> None:
-        """Afterwards the actor's role is the one that holds now: it may have changed while we waited."""
-        await self.organization(lock=True)
-        query = select(Membership).where(
-            col(Membership.org_id) == self.actor.org_id,
-            col(Membership.user_id) == self.actor.user_id,
-            col(Membership.status) == "active",
-        )
-        mine = (await self.tx.execute(query)).scalar_one_or_none()
-        if mine is None:
-            raise Unauthenticated
-        for role in get_args(Role):
-            if role == mine.role:
-                self.actor = replace(self.actor, role=role)
-
     async def _other(self, user_id: UUID) -> Membership:
         """A member whom the actor may decide over."""
         self.actor.require("members:write")
-        await self._lock()
+        await self.lock()
         self.actor.require("members:write")
         member = await self._load(user_id)
         if RANK[member.role] > RANK[self.actor.role]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -11,7 +12,10 @@ from sqlalchemy import text
 
 from agentflow_app.core.database import database
 from agentflow_app.organizations import invitations
+from agentflow_app.organizations.invitations import InvitationService
 from agentflow_app.organizations.joining import admit
+from agentflow_app.organizations.members import RoleTooHigh
+from agentflow_app.organizations.schemas import InvitationCreate
 from tests.actors import PASSWORD, People, Person, join, sign_up, unique_email
 
 ACCOUNT = {"name": "New Person", "password": PASSWORD}
@@ -278,3 +282,21 @@ async def test_where_letters_are_sent_the_link_is_only_in_the_letter(
     link = next(line for line in letter["text"].splitlines() if "/invite/" in line)
     preview = await people.alice.client.get(f"/invitations/{link.rpartition('/')[2]}")
     assert preview.json()["email"] == email
+
+
+@pytest.mark.parametrize("call", ["create", "resend"])
+async def test_a_right_that_was_lost_a_moment_ago_invites_nobody(
+    api: FastAPI, people: People, call: str
+) -> None:
+    """The actor was read before the role changed, as in a call that waited for the change."""
+    alice = people.alice
+    dave = await join(api, alice, "dave", "owner")
+    body = {"email": unique_email("new"), "role": "owner"}
+    invited = (await alice.client.post("/org/invitations", json=body)).json()["id"]
+    await alice.client.put(f"/org/members/{dave.actor.user_id}/role", json={"role": "admin"})
+    async with database().transaction(dave.actor) as tx:
+        service = InvitationService(tx, dave.actor)
+        wanted = InvitationCreate(email=unique_email("other"), role="owner")
+        inviting = service.create(wanted) if call == "create" else service.resend(UUID(invited))
+        with pytest.raises(RoleTooHigh):
+            await inviting
