@@ -5,22 +5,30 @@ from typing import Any
 
 from engine.definition import Definition, Node
 from engine.errors import ExpressionError
-from engine.expressions import Reference, references
+from engine.expressions import Reference, is_only_put_out, references
 from engine.nodes import registry
 from engine.nodes.base import NodeKind
 
 SECRET_TYPES = frozenset({"action", "trigger"})
 """The types of nodes in whose configs `{{ secrets.NAME }}` may stand."""
+ONLY_IN_PLACE = "a secret can only be put in place, like {{ secrets.NAME }}, without filters or operators"
 
 
 def secret_names(node: Node, kind: NodeKind[Any]) -> frozenset[str]:
-    """What the node names of the secrets. Raises ExpressionError where it is not by a fixed name."""
+    """What the node names of the secrets.
+
+    Raises ExpressionError where it is not by a fixed name, or where something is done with the value: what
+    was turned round or cut up could no longer be recognised and masked.
+    """
     found = set()
-    for reference in _in_node(node, kind, "secrets"):
-        name = secret_name(reference)
-        if name is None:
-            raise ExpressionError("a secret is named directly, like secrets.NAME")
-        found.add(name)
+    for text, condition in _rendered(node, kind):
+        for reference in _rooted(text, "secrets", condition=condition):
+            name = secret_name(reference)
+            if name is None:
+                raise ExpressionError("a secret is named directly, like secrets.NAME")
+            if not is_only_put_out(text, "secrets", condition=condition):
+                raise ExpressionError(ONLY_IN_PLACE)
+            found.add(name)
     return frozenset(found)
 
 
@@ -44,20 +52,27 @@ def _everywhere(definition: Definition, root: str) -> Iterator[Reference]:
         if kind is not None:
             yield from _in_node(node, kind, root)
     for edge in definition.edges:
-        if edge.condition and root in edge.condition:
+        if edge.condition:
             yield from _rooted(edge.condition, root, condition=True)
 
 
 def _in_node(node: Node, kind: NodeKind[Any], root: str) -> Iterator[Reference]:
+    for text, condition in _rendered(node, kind):
+        yield from _rooted(text, root, condition=condition)
+
+
+def _rendered(node: Node, kind: NodeKind[Any]) -> Iterator[tuple[str, bool]]:
+    """The texts of a config that are expressions, and whether each is a condition."""
     for field, value in node.config.items():
         mode = kind.modes.get(field, "render")
         if mode != "verbatim":
             for text in _texts(value):
-                if root in text:
-                    yield from _rooted(text, root, condition=mode == "condition")
+                yield text, mode == "condition"
 
 
 def _rooted(text: str, root: str, *, condition: bool) -> Iterator[Reference]:
+    if root not in text:
+        return
     try:
         found = references(text, condition=condition)
     except ExpressionError:

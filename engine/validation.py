@@ -7,10 +7,17 @@ from typing import Any, Literal
 from engine.attempt import checked
 from engine.definition import Definition, Edge, Node
 from engine.errors import ExpressionError, InvalidConfigError
-from engine.expressions import Reference, compile_condition, compile_template, has_expression, references
+from engine.expressions import (
+    Reference,
+    compile_condition,
+    compile_template,
+    has_expression,
+    is_only_put_out,
+    references,
+)
 from engine.graph import Graph
 from engine.identifiers import ID_PATTERN
-from engine.names import SECRET_TYPES, secret_name
+from engine.names import ONLY_IN_PLACE, SECRET_TYPES, secret_name
 from engine.nodes import registry
 from engine.nodes.base import NodeKind
 
@@ -242,6 +249,9 @@ class _Validator:
         except ExpressionError as error:
             yield Problem("BAD_EXPRESSION", f"This expression does not work: {error.message}.")
             return
+        named = [reference for reference in found if reference.root == "secrets"]
+        if named and secrets and not is_only_put_out(text, "secrets", condition=condition):
+            yield Problem("SECRET_NOT_ALLOWED", f"Here {ONLY_IN_PLACE}.")
         for reference in found:
             if reference.root == "secrets":
                 yield from self._secret(reference, allowed=secrets)

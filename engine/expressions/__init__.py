@@ -6,7 +6,7 @@ keeps the value's type; otherwise values become text as `to_text` says.
 """
 
 from engine.expressions.limits import Budget
-from engine.expressions.references import Reference, references, rename
+from engine.expressions.references import Reference, is_only_put_out, references, rename
 from engine.expressions.syntax import has_expression
 from engine.expressions.template import Template, compile_condition, compile_template, render
 from engine.expressions.values import DryOutput, to_text
@@ -19,6 +19,7 @@ __all__ = [
     "compile_condition",
     "compile_template",
     "has_expression",
+    "is_only_put_out",
     "references",
     "rename",
     "render",

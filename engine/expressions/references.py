@@ -1,6 +1,7 @@
 """Which paths a text uses, and how to rename a node in it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jinja2 import nodes
@@ -42,6 +43,44 @@ def references(text: str, *, condition: bool = False) -> list[Reference]:
         own.add("loop")
     functions = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
     return [each for each in found if each.root not in own | functions | set(CONSTANTS)]
+
+
+def is_only_put_out(text: str, root: str, *, condition: bool = False) -> bool:
+    """Whether the text does nothing with `root.…` but put it in place: no filter, operator, name or test.
+
+    Raises ExpressionError where the text cannot be parsed.
+    """
+    if condition:
+        return all(each.root != root for each in references(text, condition=True))
+    return not has_expression(text) or _only_put_out(parse(text).body, root)
+
+
+def _only_put_out(body: Iterable[nodes.Node], root: str) -> bool:
+    for node in body:
+        if isinstance(node, nodes.Output):
+            if any(_names(each, root) and not _is_whole(each, root) for each in node.nodes):
+                return False
+        elif isinstance(node, nodes.If | nodes.For):
+            parts = (node.body, node.else_, node.elif_ if isinstance(node, nodes.If) else [])
+            head = node.test if isinstance(node, nodes.If) else node.iter
+            if _names(head, root) or (isinstance(node, nodes.For) and node.test and _names(node.test, root)):
+                return False
+            if not all(_only_put_out(part, root) for part in parts):
+                return False
+        elif _names(node, root):
+            return False
+    return True
+
+
+def _is_whole(node: nodes.Node, root: str) -> bool:
+    path = path_of(node)
+    return path is not None and path[0] == root and len(path[1]) == 1
+
+
+def _names(node: nodes.Node, root: str) -> bool:
+    if isinstance(node, nodes.Name):
+        return node.name == root
+    return any(name.name == root for name in node.find_all(nodes.Name))
 
 
 def _collect(node: nodes.Node, found: dict[Reference, None]) -> None:
