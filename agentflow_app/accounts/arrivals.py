@@ -1,4 +1,4 @@
-"""People whom an organization's identity provider vouches for."""
+"""People whom an identity provider vouches for: their organization's, or one that is open to everyone."""
 
 from uuid import UUID
 
@@ -7,21 +7,54 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from agentflow_app.accounts.models import User
+from agentflow_app.accounts.trail import note
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction
+from agentflow_app.core.errors import Conflict
 from agentflow_app.core.ids import new_id
+
+
+class AddressUnproved(Conflict):
+    """Whoever made the account may not be who owns the address."""
+
+    code = "ADDRESS_UNPROVED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An account with this e-mail address exists, but the address was never verified:"
+            " log in with the password and verify it first"
+        )
 
 
 async def arrive(tx: Transaction, email: str, name: str) -> UUID:
     """The account of a proved address, made where there is none: without a password. On the system role."""
+    await _make(tx, email, name, "sso")
+    return (await tx.execute(select(col(User.id)).where(col(User.email) == email))).scalar_one()
+
+
+async def settle(tx: Transaction, email: str, name: str, by: str) -> tuple[UUID, bool]:
+    """The same, and whether it was made now; one that is there must have proved the address itself.
+
+    Raises AddressUnproved.
+    """
+    made = await _make(tx, email, name, by)
+    user = (await tx.execute(select(User).where(col(User.email) == email))).scalar_one()
+    if user.email_verified_at is None:
+        raise AddressUnproved
+    if not made:
+        await note(tx, user, "user.sign_in_provider_linked", {"provider": by})
+    return user.id, made
+
+
+async def _make(tx: Transaction, email: str, name: str, by: str) -> bool:
     made = insert(User).values(
         id=new_id(),
         email=email,
         name=name,
-        auth_provider="sso",
+        auth_provider=by,
         is_active=True,
         is_operator=False,
         email_verified_at=utcnow(),
     )
-    await tx.execute(made.on_conflict_do_nothing(index_elements=["email"]))
-    return (await tx.execute(select(col(User.id)).where(col(User.email) == email))).scalar_one()
+    new = made.on_conflict_do_nothing(index_elements=["email"]).returning(col(User.id))
+    return (await tx.execute(new)).scalar_one_or_none() is not None

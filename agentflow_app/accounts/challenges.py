@@ -15,7 +15,8 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Unauthenticated
 
-Purpose = Literal["second_factor", "passkey", "new_passkey"]
+Purpose = Literal["second_factor", "social_factor", "passkey", "new_passkey"]
+"""`social_factor`: the second one, after Google or GitHub vouched instead of a password."""
 LIFETIME = timedelta(minutes=5)
 ATTEMPTS = 5
 CHALLENGE_COOKIE = "agentflow_challenge"
@@ -44,6 +45,7 @@ class Answered:
     id: UUID
     user_id: UUID | None
     nonce: bytes
+    purpose: str
 
 
 async def open_challenge(
@@ -65,19 +67,24 @@ async def open_challenge(
     return made
 
 
-async def attempt(token: str, browser: str | None, purpose: Purpose) -> Answered:
+async def attempt(token: str, browser: str | None, *purposes: Purpose) -> Answered:
     """Counts an attempt, before it is looked at, in a transaction of its own. Raises ChallengeExpired."""
     counted = (
         update(LoginChallenge)
         .where(
             col(LoginChallenge.token_hash) == digest(token),
             col(LoginChallenge.browser_hash) == digest(browser or ""),
-            col(LoginChallenge.purpose) == purpose,
+            col(LoginChallenge.purpose).in_(purposes),
             col(LoginChallenge.expires_at) > func.now(),
             col(LoginChallenge.attempts) < ATTEMPTS,
         )
         .values(attempts=LoginChallenge.attempts + 1)
-        .returning(col(LoginChallenge.id), col(LoginChallenge.user_id), col(LoginChallenge.nonce))
+        .returning(
+            col(LoginChallenge.id),
+            col(LoginChallenge.user_id),
+            col(LoginChallenge.nonce),
+            col(LoginChallenge.purpose),
+        )
     )
     async with database().system() as tx:
         row = (await tx.execute(counted)).one_or_none()

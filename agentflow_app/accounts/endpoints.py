@@ -99,7 +99,7 @@ def _challenge_cookie(request: Request) -> str:
     return f"__Secure-{CHALLENGE_COOKIE}" if _secure(request) else CHALLENGE_COOKIE
 
 
-def _set_challenge(request: Request, response: Response, browser: str) -> None:
+def set_challenge(request: Request, response: Response, browser: str) -> None:
     """Ties the next step to this browser."""
     response.set_cookie(
         _challenge_cookie(request),
@@ -137,7 +137,7 @@ async def login(
         return set_cookie(request, response, await service.log_in(data, session))
     except service.SecondFactorRequired as error:
         refused = error_response(error)
-        _set_challenge(request, refused, error.browser)
+        set_challenge(request, refused, error.browser)
         return refused
     except service.WrongCredentials as error:
         refused = error_response(error)
@@ -157,7 +157,7 @@ async def second_factor(
 @router.post("/passkey/begin")
 async def begin_passkey(request: Request, response: Response) -> PasskeyAsked:
     asked, browser = await service.begin_passkey()
-    _set_challenge(request, response, browser)
+    set_challenge(request, response, browser)
     return asked
 
 

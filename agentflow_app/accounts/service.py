@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from agentflow_app.accounts import passkeys
-from agentflow_app.accounts.challenges import Challenge, attempt, close, open_challenge
+from agentflow_app.accounts.challenges import Challenge, Purpose, attempt, close, open_challenge
 from agentflow_app.accounts.letters import send_verification
 from agentflow_app.accounts.links import issue
 from agentflow_app.accounts.models import PUBLIC_USER, User
@@ -76,7 +76,7 @@ class WrongCredentials(Unauthenticated):
 
 
 class SsoRequired(Forbidden):
-    """The password or passkey was right, but this organization's members come in through its provider."""
+    """They proved who they are, but this organization's members come in through its provider."""
 
     code = "SSO_REQUIRED"
 
@@ -151,7 +151,7 @@ def _render(
 
 async def _open(tx: Transaction, user: User, org: Organization, role: str, kind: Kind, method: str) -> Login:
     """The one place where a login begins; `method` says how the person proved who they are."""
-    if method.startswith("pass"):
+    if method.startswith(("pass", "social")):
         await _ensure_not_enforced(tx, user)
     who = Identity(user.id, org.id, new_id())
     secret = await (open_page_session if kind == "page" else open_refresh)(tx, who)
@@ -232,16 +232,42 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
         await _ensure_not_enforced(tx, user)
         if user.second_factor_at is None:
             return await _open(tx, user, *await _home_of(tx, user), kind, "password")
-        challenge = await open_challenge(tx, "second_factor", user.id)
-        passkey = await passkeys.options_for(tx, challenge, user.id)
-        codes = ["totp"] if await has_totp(tx, user.id) else []
-    methods = [*codes, *(["passkey"] if passkey else []), "recovery_code"]
-    raise SecondFactorRequired(challenge, methods, passkey)
+        required = await _second_factor(tx, user, "second_factor")
+    raise required
+
+
+async def enter_home(user_id: UUID, provider: str) -> Login:
+    """For whom a provider vouches that is open to everyone, as a page session.
+
+    Raises SecondFactorRequired, ShutOut, and SsoRequired for all of an address's domain, owners too.
+    """
+    async with database().system() as tx:
+        query = select(User).where(col(User.id) == user_id).with_for_update()
+        user = (await tx.execute(query)).scalar_one()
+        if not user.is_active:
+            raise ShutOut
+        if await enforcing_organization(tx, user.email) is not None:
+            raise SsoRequired
+        if user.second_factor_at is None:
+            return await _open(tx, user, *await _home_of(tx, user), "page", f"social:{provider}")
+        required = await _second_factor(tx, user, "social_factor")
+    raise required
+
+
+async def _second_factor(tx: Transaction, user: User, purpose: Purpose) -> SecondFactorRequired:
+    """Opens the second step; to be raised once that is committed."""
+    challenge = await open_challenge(tx, purpose, user.id)
+    passkey = await passkeys.options_for(tx, challenge, user.id)
+    codes = ["totp"] if await has_totp(tx, user.id) else []
+    return SecondFactorRequired(
+        challenge, [*codes, *(["passkey"] if passkey else []), "recovery_code"], passkey
+    )
 
 
 async def second_step(data: SecondStep, browser: str | None, kind: Kind = "token") -> Login:
     """Raises ChallengeExpired, WrongCode or PasskeyRefused."""
-    answered = await attempt(data.challenge, browser, "second_factor")
+    answered = await attempt(data.challenge, browser, "second_factor", "social_factor")
+    first = "password" if answered.purpose == "second_factor" else "social"
     login = None
     async with database().system() as tx:
         user = (await tx.execute(select(User).where(col(User.id) == answered.user_id))).scalar_one()
@@ -254,7 +280,7 @@ async def second_step(data: SecondStep, browser: str | None, kind: Kind = "token
             await note(tx, user, "user.sign_in_failed", {"method": "second_factor"})
         elif user.is_active:
             await close(tx, answered)
-            login = await _open(tx, user, *await _home_of(tx, user), kind, f"password+{proof}")
+            login = await _open(tx, user, *await _home_of(tx, user), kind, f"{first}+{proof}")
     if login is None:
         raise WrongCode
     return login

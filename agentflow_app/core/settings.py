@@ -33,6 +33,13 @@ def _checked_limit(text: str) -> str:
 RateLimit = Annotated[str, AfterValidator(_checked_limit)]
 
 
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is no address: write https://github.example.com")
+    return text.rstrip("/")
+
+
 def _plain(name: str) -> AliasChoices:
     """For the names that everyone knows, which carry no AGENTFLOW_ prefix."""
     return AliasChoices(name, name.lower())
@@ -66,6 +73,13 @@ class Settings(BaseSettings):
     smtp_url: SecretStr = SecretStr("")
     """`smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it no letters are sent."""
     mail_from: str = ""
+
+    google_client_id: str = ""
+    google_client_secret: SecretStr = SecretStr("")
+    github_client_id: str = ""
+    github_client_secret: SecretStr = SecretStr("")
+    github_url: Annotated[str, AfterValidator(_address)] = "https://github.com"
+    """GitHub's, or that of an Enterprise server."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
@@ -145,6 +159,16 @@ class Settings(BaseSettings):
             raise ValueError("AGENTFLOW_SMTP_URL is no mail server: write smtp://user:password@host:587")
         if url.geturl() and "@" not in self.mail_from:
             raise ValueError("AGENTFLOW_MAIL_FROM is missing: set the address that letters come from")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_clients(self) -> "Settings":
+        for name, client_id, secret in (
+            ("GOOGLE", self.google_client_id, self.google_client_secret),
+            ("GITHUB", self.github_client_id, self.github_client_secret),
+        ):
+            if bool(client_id) != bool(secret.get_secret_value()):
+                raise ValueError(f"Set both AGENTFLOW_{name}_CLIENT_ID and AGENTFLOW_{name}_CLIENT_SECRET")
         return self
 
     @property

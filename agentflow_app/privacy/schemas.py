@@ -34,10 +34,19 @@ class OwnPlace(Output):
     audit_entries: list[AuditEntry]
 
 
+class SignInProvider(Output):
+    """Google or GitHub, by address, and the number by which it knows the person."""
+
+    issuer: str
+    subject: str
+    created_at: datetime
+
+
 class PersonalData(Output):
     exported_at: datetime
     profile: Profile
     second_factor: SecondFactorOut
     passkeys: list[PasskeyOut]
     sessions: list[SessionOut]
+    sign_in_providers: list[SignInProvider]
     organizations: list[OwnPlace]

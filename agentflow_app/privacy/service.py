@@ -10,7 +10,8 @@ from agentflow_app.core.tenancy import Actor, role_of
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.organizations.membership import Belonging, belongings
 from agentflow_app.organizations.teams import TeamService
-from agentflow_app.privacy.schemas import Decision, OwnPlace, PersonalData
+from agentflow_app.privacy.schemas import Decision, OwnPlace, PersonalData, SignInProvider
+from agentflow_app.sso.social import linked
 
 _DECISIONS = ("execution.approved", "execution.rejected")
 
@@ -24,6 +25,7 @@ async def personal_data(actor: Actor) -> PersonalData:
         second_factor=await second_factor.show(actor),
         passkeys=await passkeys.list_passkeys(actor),
         sessions=await active.list_sessions(actor),
+        sign_in_providers=[SignInProvider.model_validate(each) for each in await linked(user_id)],
         organizations=[await _place(actor, each) for each in await belongings(user_id)],
     )
     await profile.note_export(actor)

@@ -1,5 +1,6 @@
 """/org/sso for admins, and /auth/sso for browsers on their way through an identity provider."""
 
+import base64
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
@@ -9,21 +10,24 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from agentflow_app.accounts.endpoints import set_cookie
+from agentflow_app.accounts.endpoints import set_challenge, set_cookie
 from agentflow_app.accounts.routes import AccountRoute, CurrentActor, CurrentTransaction, TenantRoute
+from agentflow_app.accounts.service import SecondFactorRequired
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.origin import origin
 from agentflow_app.core.pagination import Page, PageQuery
 from agentflow_app.core.ratelimit import rate_limits
+from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import settings
-from agentflow_app.sso import login, service
+from agentflow_app.organizations.welcome import welcome
+from agentflow_app.sso import login, service, social
 from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate, TestOut
 
 router = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=TenantRoute)
 outgoing = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=AccountRoute)
 COOKIE = "agentflow_sso"
 COOKIE_PATH = "/api/v1/auth/sso"
-PAGE = "/login/sso"
+PAGE, SOCIAL_PAGE = "/login/sso", "/login"
 
 
 class DoorRoute(APIRoute):
@@ -36,7 +40,8 @@ class DoorRoute(APIRoute):
             try:
                 response = await handler(request)
             except AppError as error:
-                response = RedirectResponse(f"{PAGE}?problem={quote(error.code)}", 303)
+                page = getattr(request.state, "page", PAGE)
+                response = RedirectResponse(f"{page}?problem={quote(error.code)}", 303)
             response.headers["Cache-Control"] = "no-store"
             response.headers["Referrer-Policy"] = "no-referrer"
             return response
@@ -105,15 +110,21 @@ async def start(
     request: Request,
     email: Annotated[str | None, Query(max_length=255)] = None,
     connection: UUID | None = None,
+    provider: social.Provider | None = None,
     destination: Annotated[str | None, Query(alias="next", max_length=500)] = None,
 ) -> RedirectResponse:
-    """To the identity provider of the connection, or of the address's domain."""
+    """To Google or GitHub, or to the identity provider of the connection or of the address's domain."""
+    if provider is not None:
+        request.state.page = SOCIAL_PAGE
     await rate_limits().sign_in("address", origin.get().address or "")
     home = urlsplit(settings().base_url)
     if settings().public_url is None and request.url.hostname == "127.0.0.1":
         # The provider sends the browser back to localhost, where this cookie has to be by then.
         return RedirectResponse(str(request.url.replace(netloc=home.netloc)), 303)
-    begun = await login.begin(email, connection, destination)
+    if provider is not None:
+        begun = await social.begin(provider, destination)
+    else:
+        begun = await login.begin(email, connection, destination)
     answer = RedirectResponse(begun.url, 303)
     answer.set_cookie(
         _cookie(),
@@ -131,8 +142,33 @@ async def start(
 async def callback(request: Request) -> RedirectResponse:
     """Where the provider sends the browser back to."""
     answer = {name: value for name, value in request.query_params.items() if len(value) <= 8192}
-    done = await login.finish(answer, request.cookies.get(_cookie()))
-    response = RedirectResponse(done.destination, 303)
-    set_cookie(request, response, done.login)
+    browser = request.cookies.get(_cookie()) or ""
+    spent = await login.spend(answer.get("state", ""), browser)
+    if spent.connection is not None:
+        entered = await login.finish(spent.connection, answer, browser)
+        response = RedirectResponse(spent.destination, 303)
+        set_cookie(request, response, entered)
+    else:
+        request.state.page = SOCIAL_PAGE
+        response = await _from_social(request, spent, answer, browser)
     response.delete_cookie(_cookie(), path=COOKIE_PATH, secure=_secure(), httponly=True, samesite="lax")
+    return response
+
+
+async def _from_social(
+    request: Request, spent: login.Spent, answer: dict[str, str], browser: str
+) -> RedirectResponse:
+    try:
+        done = await social.finish(spent.provider or "", answer, browser)
+    except SecondFactorRequired as error:
+        # After the #, as what stands there is sent to no server; the page goes on with its second step.
+        step = base64.urlsafe_b64encode(dumps(error.details).encode()).decode().rstrip("=")
+        way = f"{SOCIAL_PAGE}?next={quote(spent.destination, safe='')}#second={step}"
+        response = RedirectResponse(way, 303)
+        set_challenge(request, response, error.browser)
+        return response
+    if done.newcomer:
+        await welcome(done.login.actor)
+    response = RedirectResponse(spent.destination, 303)
+    set_cookie(request, response, done.login)
     return response

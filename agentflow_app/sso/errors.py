@@ -1,4 +1,4 @@
-"""Why a sign-in through a provider did not happen; the page /login/sso has a sentence for each code."""
+"""Why a sign-in through a provider did not happen; the login pages have a sentence for each code."""
 
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 
@@ -51,6 +51,13 @@ class AddressRefused(Forbidden):
     def __init__(self, reason: str) -> None:
         super().__init__("The identity provider did not name an address that may come in here")
         self.reason = reason
+
+
+class SocialAddressRefused(Forbidden):
+    code = "SOCIAL_ADDRESS_REFUSED"
+
+    def __init__(self) -> None:
+        super().__init__("That account has no e-mail address that its provider has verified")
 
 
 class AccessEnded(Forbidden):

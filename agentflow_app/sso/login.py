@@ -30,7 +30,6 @@ from agentflow_app.sso.errors import (
     LoginGone,
     NoDoor,
     ProviderFault,
-    ProviderRefused,
 )
 from agentflow_app.sso.models import SsoConnection, SsoIdentity, SsoLogin
 from agentflow_app.sso.service import client_of, redirect_uri
@@ -49,8 +48,11 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    login: Login
+class Spent:
+    """A sign-in that came back: of a connection, or of a `provider` that is open to everyone."""
+
+    connection: SsoConnection | None
+    provider: str | None
     destination: str
 
 
@@ -59,10 +61,34 @@ def own_path(text: str | None) -> str:
     return text if text and len(text) <= 500 and _OWN_PATH.fullmatch(text) else "/"
 
 
-def _derived(browser: str, purpose: str) -> str:
+def derived(browser: str, purpose: str) -> str:
     """Nonce and PKCE verifier: from the browser's secret, so that another browser has neither."""
     hashed = hashlib.sha256(f"{purpose}:{browser}".encode()).digest()
     return base64.urlsafe_b64encode(hashed).decode().rstrip("=")
+
+
+def code_challenge(browser: str) -> str:
+    hashed = hashlib.sha256(derived(browser, "verifier").encode()).digest()
+    return base64.urlsafe_b64encode(hashed).decode().rstrip("=")
+
+
+async def keep(
+    destination: str | None, *, connection_id: UUID | None = None, provider: str | None = None
+) -> tuple[str, str]:
+    """A sign-in sets out: its state, and the secret of the browser."""
+    state, browser = new_secret(), new_secret()
+    async with database().system() as tx:
+        tx.add(
+            SsoLogin(
+                connection_id=connection_id,
+                provider=provider,
+                state_hash=digest(state),
+                browser_hash=digest(browser),
+                destination=own_path(destination),
+                expires_at=utcnow() + LIFETIME,
+            )
+        )
+    return state, browser
 
 
 async def begin(email: str | None, connection_id: UUID | None, destination: str | None) -> Begun:
@@ -77,47 +103,34 @@ async def begin(email: str | None, connection_id: UUID | None, destination: str 
         raise NoDoor
     client = await client_of(row)
     found = await provider.discover(row.issuer)
-    state, browser = new_secret(), new_secret()
-    async with database().system() as tx:
-        tx.add(
-            SsoLogin(
-                connection_id=row.id,
-                state_hash=digest(state),
-                browser_hash=digest(browser),
-                destination=own_path(destination),
-                expires_at=utcnow() + LIFETIME,
-            )
-        )
-    challenge = hashlib.sha256(_derived(browser, "verifier").encode()).digest()
+    state, browser = await keep(destination, connection_id=row.id)
     more = {"login_hint": email} if email and parse_email(email) else {}
     url = provider.authorization_url(
         found,
         client,
         redirect_uri=redirect_uri(),
         state=state,
-        nonce=_derived(browser, "nonce"),
-        code_challenge=base64.urlsafe_b64encode(challenge).decode().rstrip("="),
+        nonce=derived(browser, "nonce"),
+        code_challenge=code_challenge(browser),
         **more,
     )
     return Begun(url, browser)
 
 
-async def finish(answer: Mapping[str, str], browser: str | None) -> Finished:
+async def finish(row: SsoConnection, answer: Mapping[str, str], browser: str) -> Login:
     """`answer` is the query that the provider sent. Raises a subclass of AppError of `sso.errors`."""
-    row, destination = await _spend(answer.get("state", ""), browser)
-    assert browser is not None
     try:
-        login = await _enter(row, answer, browser)
+        return await _enter(row, answer, browser)
     except (ProviderFault, AddressRefused) as error:
         await _note_refusal(row, error.reason)
         raise
     except (MembershipEnded, NoSuchOrganization) as error:
         await _note_refusal(row, "the membership has ended")
         raise AccessEnded from error
-    return Finished(login, destination)
 
 
-async def _spend(state: str, browser: str | None) -> tuple[SsoConnection, str]:
+async def spend(state: str, browser: str | None) -> Spent:
+    """What the browser set out for, once. Raises LoginGone."""
     gone = (
         delete(SsoLogin)
         .where(
@@ -125,37 +138,30 @@ async def _spend(state: str, browser: str | None) -> tuple[SsoConnection, str]:
             col(SsoLogin.browser_hash) == digest(browser or ""),
             col(SsoLogin.expires_at) > func.now(),
         )
-        .returning(col(SsoLogin.connection_id), col(SsoLogin.destination))
+        .returning(col(SsoLogin.connection_id), col(SsoLogin.provider), col(SsoLogin.destination))
     )
     async with database().system() as tx:
         found = (await tx.execute(gone)).one_or_none()
         row = None
-        if found is not None:
+        if found is not None and found[0] is not None:
             query = select(SsoConnection).where(col(SsoConnection.id) == found[0], col(SsoConnection.active))
             row = (await tx.execute(query)).scalar_one_or_none()
-    if found is None or row is None:
+    if found is None or (row is None and found[1] is None):
         raise LoginGone
-    return row, found[1]
+    return Spent(row, found[1], found[2])
 
 
 async def _enter(row: SsoConnection, answer: Mapping[str, str], browser: str) -> Login:
     client = await client_of(row)
-    found = await provider.discover(row.issuer)
-    told = found.get("authorization_response_iss_parameter_supported") is True
-    if answer.get("iss", None if told else row.issuer) != row.issuer:
-        raise ProviderFault("the answer comes from another provider (iss)")
-    if "error" in answer or not answer.get("code"):
-        raise ProviderRefused
-    tokens = await provider.redeem(
-        found,
-        client,
-        answer["code"],
-        verifier=_derived(browser, "verifier"),
-        redirect_uri=redirect_uri(),
-    )
-    claims = await provider.read_id_token(found, client, tokens["id_token"], _derived(browser, "nonce"))
     wanted = {"email", *([row.role_claim] if row.role_claim else [])}
-    claims = await provider.complete(found, tokens, claims, wanted)
+    claims = await provider.identify(
+        client,
+        answer,
+        verifier=derived(browser, "verifier"),
+        nonce=derived(browser, "nonce"),
+        redirect_uri=redirect_uri(),
+        wanted=wanted,
+    )
     user_id = await _person(row, claims)
     await admit(user_id, row.org_id, _role(row, claims), mapped=row.role_claim is not None)
     return await open_login(user_id, row.org_id, "page", method="sso")
@@ -183,9 +189,7 @@ async def _person(row: SsoConnection, claims: Mapping[str, Any]) -> UUID:
         known = await _known(tx, row, claims["sub"])
         if known is not None:
             return known
-        name = claims.get("name")
-        name = name.strip()[:255] if isinstance(name, str) and "\x00" not in name else ""
-        user_id = await arrive(tx, email, name or email.partition("@")[0])
+        user_id = await arrive(tx, email, name_of(claims.get("name"), email))
         made = insert(SsoIdentity).values(
             id=new_id(),
             org_id=row.org_id,
@@ -198,6 +202,11 @@ async def _person(row: SsoConnection, claims: Mapping[str, Any]) -> UUID:
         if known is None:
             raise AddressRefused("the subject cannot be kept")
         return known
+
+
+def name_of(told: object, email: str) -> str:
+    name = told.strip()[:255] if isinstance(told, str) and "\x00" not in told else ""
+    return name or email.partition("@")[0]
 
 
 async def _known(tx: Transaction, row: SsoConnection, subject: str) -> UUID | None:

@@ -69,16 +69,33 @@ class SsoIdentity(SQLModel, table=True):
     created_at: datetime = created()
 
 
+class SocialIdentity(SQLModel, table=True):
+    """Who a subject of a provider that is open to everyone is here. `issuer` is the provider's address."""
+
+    __tablename__ = "social_identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: UUID = primary_key()
+    user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE", index=True)
+    issuer: str = Field(max_length=500)
+    subject: str = Field(max_length=255)
+    created_at: datetime = created()
+
+
 class SsoLogin(SQLModel, table=True):
     """A sign-in that is on its way to the provider and back. Used once, it is gone.
 
+    It is a connection's, or that of a `provider` which is open to everyone: google, github.
     Both hashes are SHA-256; nonce and PKCE verifier come from the browser's secret and are not kept.
     """
 
     __tablename__ = "sso_logins"
 
     id: UUID = primary_key()
-    connection_id: UUID = Field(foreign_key="sso_connections.id", ondelete="CASCADE", index=True)
+    connection_id: UUID | None = Field(
+        default=None, foreign_key="sso_connections.id", ondelete="CASCADE", index=True
+    )
+    provider: str | None = Field(default=None, max_length=20)
     state_hash: str = Field(max_length=64, unique=True)
     browser_hash: str = Field(max_length=64)
     destination: str = Field(max_length=500)

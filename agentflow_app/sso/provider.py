@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet
 
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.settings import settings
-from agentflow_app.sso.errors import ProviderFault
+from agentflow_app.sso.errors import ProviderFault, ProviderRefused
 from agentflow_app.sso.schemas import reachable
 from engine.egress import GuardedEgress
 from engine.errors import EngineError
@@ -57,15 +57,20 @@ async def _way_out() -> AsyncIterator[GuardedEgress]:
         await egress.aclose()
 
 
-async def _json(url: str, what: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+async def ask(url: str, what: str, headers: Mapping[str, str] | None = None) -> Any:
+    """The JSON there. Raises ProviderFault."""
     async with _way_out() as egress, egress.http() as client:
         answer = await client.get(url, headers=dict(headers or {}), follow_redirects=False)
     if answer.status_code != 200:
         raise ProviderFault(f"{what} answers {answer.status_code} at {url}")
     try:
-        found = loads(answer.content)
+        return loads(answer.content)
     except ValueError:
-        found = None
+        raise ProviderFault(f"{what} is no JSON at {url}") from None
+
+
+async def _json(url: str, what: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    found = await ask(url, what, headers)
     if not isinstance(found, dict):
         raise ProviderFault(f"{what} is no JSON object at {url}")
     return found
@@ -118,15 +123,48 @@ def authorization_url(found: Mapping[str, Any], client: Client, **parameters: st
     )
 
 
+async def identify(
+    client: Client,
+    answer: Mapping[str, str],
+    *,
+    verifier: str,
+    nonce: str,
+    redirect_uri: str,
+    wanted: set[str],
+) -> dict[str, Any]:
+    """The claims about who came back with `answer`. Raises ProviderFault or ProviderRefused."""
+    found = await discover(client.issuer)
+    told = found.get("authorization_response_iss_parameter_supported") is True
+    if answer.get("iss", None if told else client.issuer) != client.issuer:
+        raise ProviderFault("the answer comes from another provider (iss)")
+    if "error" in answer or not answer.get("code"):
+        raise ProviderRefused
+    tokens = await redeem(found, client, answer["code"], verifier=verifier, redirect_uri=redirect_uri)
+    claims = await read_id_token(found, client, tokens["id_token"], nonce)
+    return await complete(found, tokens, claims, wanted)
+
+
 async def redeem(
     found: Mapping[str, Any], client: Client, code: str, *, verifier: str, redirect_uri: str
 ) -> dict[str, Any]:
-    """The tokens for a code. Raises ProviderFault."""
+    """The tokens for a code, an ID token among them. Raises ProviderFault."""
+    methods = found.get("token_endpoint_auth_methods_supported")
+    by_post = isinstance(methods, list) and "client_secret_basic" not in methods
+    tokens = await exchange(
+        found["token_endpoint"], client, code, verifier=verifier, redirect_uri=redirect_uri, by_post=by_post
+    )
+    if not isinstance(tokens.get("id_token"), str):
+        raise ProviderFault("the provider sent no ID token")
+    return tokens
+
+
+async def exchange(
+    endpoint: str, client: Client, code: str, *, verifier: str, redirect_uri: str, by_post: bool
+) -> dict[str, Any]:
+    """What OAuth 2 gives for a code. Raises ProviderFault."""
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-    methods = found.get("token_endpoint_auth_methods_supported")
-    by_post = isinstance(methods, list) and "client_secret_basic" not in methods
     async with (
         _way_out() as egress,
         AsyncOAuth2Client(
@@ -142,14 +180,14 @@ async def redeem(
     ):
         try:
             tokens = await session.fetch_token(
-                found["token_endpoint"], grant_type="authorization_code", code=code, code_verifier=verifier
+                endpoint, grant_type="authorization_code", code=code, code_verifier=verifier
             )
         except OAuthError as error:
             raise ProviderFault(f"the code was refused: {str(error.error)[:100]}") from None
         except (ValueError, TypeError, KeyError):
             raise ProviderFault("the token endpoint's answer cannot be read") from None
-    if not isinstance(tokens, dict) or not isinstance(tokens.get("id_token"), str):
-        raise ProviderFault("the provider sent no ID token")
+    if not isinstance(tokens, dict):
+        raise ProviderFault("the token endpoint's answer cannot be read")
     return tokens
 
 

@@ -56,6 +56,17 @@ async function post(path, body) {
 /** Shows `first`, and `second` once a second factor is asked for. */
 export function LoginSteps({ children }) {
   const [asked, setAsked] = useState(null);
+  useEffect(() => {
+    // Google or GitHub was the first step: the answer to it came along after the #.
+    const carried = /^#second=([\w-]+)$/.exec(window.location.hash);
+    if (!carried) return;
+    window.history.replaceState(null, "", window.location.pathname + window.location.search);
+    try {
+      setAsked(JSON.parse(atob(carried[1].replaceAll("-", "+").replaceAll("_", "/"))));
+    } catch {
+      // Not ours: the login begins with its first step.
+    }
+  }, []);
   return h(
     Steps.Provider,
     { value: { asked, begin: setAsked, restart: () => setAsked(null) } },

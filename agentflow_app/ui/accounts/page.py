@@ -16,13 +16,22 @@ from agentflow_app.ui.accounts.credentials import (
     StartAgain,
     SubmitButton,
 )
+from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.components.button import button_class
 from agentflow_app.ui.components.field import text_input
 from agentflow_app.ui.shell import brand
-from agentflow_app.ui.sso.door import SsoLink
+from agentflow_app.ui.sso.door import DoorProblem, SocialLinks, SsoLink
 
 ALERT = "mb-3 px-3 py-2 rounded-md bg-red-a3 text-base text-red-11"
 SUBMIT = button_class("primary") + " w-full h-9 mt-1"
+
+
+def _social() -> rx.Component:
+    return SocialLinks.create(
+        providers=Door.providers,
+        link_class=button_class() + " w-full h-9",
+        class_name="mt-2 flex flex-col gap-2",
+    )
 
 
 def door_field(name: str, label: str, help_text: str = "", **props: Any) -> rx.Component:
@@ -47,6 +56,7 @@ def _page(
         rx.el.h1(title, class_name="text-xl font-semibold text-gray-12"),
         rx.el.p(text, class_name="mt-1 mb-5 text-base text-gray-11"),
         form,
+        _social(),
         below=rx.el.p(other, class_name="mt-4 text-center text-base text-gray-11"),
     )
 
@@ -106,6 +116,7 @@ def log_in_page() -> rx.Component:
     first = FirstStep.create(
         rx.el.h1("Log in", class_name="text-xl font-semibold text-gray-12"),
         rx.el.p("Welcome back.", class_name="mt-1 mb-5 text-base text-gray-11"),
+        DoorProblem.create(class_name=ALERT),
         form,
         rx.el.div(
             PasskeyButton.create(
@@ -119,6 +130,7 @@ def log_in_page() -> rx.Component:
             SsoLink.create(label="Continue with SSO", class_name=button_class() + " w-full h-9"),
             class_name="mt-2",
         ),
+        _social(),
         rx.el.p(
             rx.link("Forgot your password?", href="/forgot", underline="always"),
             class_name="mt-3 text-base text-gray-11",

@@ -5,11 +5,14 @@ from typing import Any
 import reflex as rx
 
 from agentflow_app.mail.service import mail_configured
+from agentflow_app.sso.social import offered
 from agentflow_app.ui.session import SignedOut, actor_of, event
 
 
 class Door(rx.State):
     sends_mail: bool = False
+    providers: list[str] = []
+    """Google and GitHub, where they are set up."""
 
     @event
     async def look(self) -> None:
@@ -18,6 +21,7 @@ class Door(rx.State):
 
     @event
     async def load(self) -> Any:
+        self.providers = offered()
         try:
             await actor_of(self)
         except SignedOut:

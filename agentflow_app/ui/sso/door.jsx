@@ -7,6 +7,11 @@ const PROBLEMS = {
   SSO_PROVIDER_FAULT: "Your identity provider's answer cannot be used. Tell your administrator.",
   SSO_ADDRESS_REFUSED: "Your identity provider did not name an address that may come in here. Tell your administrator.",
   SSO_ACCESS_ENDED: "Your access to this organization has ended. Ask its administrators.",
+  SSO_REQUIRED: "Your organization signs in through its identity provider: choose “Continue with SSO”.",
+  SOCIAL_ADDRESS_REFUSED: "That account has no e-mail address that its provider has verified.",
+  ADDRESS_UNPROVED:
+    "An account with this address exists, but the address was never verified. Log in with your password and verify it under Settings, Profile; then this works.",
+  SHUT_OUT: "You are not let in: your account or your organization's was deactivated. Ask its admins.",
   RATE_LIMITED: "Too many attempts. Wait a moment before the next one.",
 };
 
@@ -29,6 +34,25 @@ export function SsoLink({ label, className }) {
   const { next } = useAsked();
   const href = next ? `/login/sso?next=${encodeURIComponent(next)}` : "/login/sso";
   return h("a", { href, className }, label);
+}
+
+export function DoorProblem({ className }) {
+  const { problem } = useAsked();
+  return problem ? h("div", { role: "alert", className }, problem) : null;
+}
+
+const SOCIAL = { google: "Google", github: "GitHub" };
+
+/** Nothing where no provider is set up. */
+export function SocialLinks({ providers, className, linkClass }) {
+  const { next } = useAsked();
+  const links = (providers ?? []).map((provider) => {
+    const query = new URLSearchParams({ provider, ...(next && { next }) });
+    const onClick = () => localStorage.setItem("agentflow.known", "1");
+    const href = `/api/v1/auth/sso/start?${query}`;
+    return h("a", { key: provider, href, onClick, className: linkClass }, `Continue with ${SOCIAL[provider]}`);
+  });
+  return links.length ? h("div", { className }, links) : null;
 }
 
 /**

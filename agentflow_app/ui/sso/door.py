@@ -13,6 +13,22 @@ class SsoLink(rx.Component):
     label: rx.Var[str]
 
 
+class DoorProblem(rx.Component):
+    """What went wrong on the way back from Google or GitHub."""
+
+    library = LIBRARY
+    tag = "DoorProblem"
+
+
+class SocialLinks(rx.Component):
+    """A link to each of the `providers`: google, github."""
+
+    library = LIBRARY
+    tag = "SocialLinks"
+    providers: rx.Var[list[str]]
+    link_class: rx.Var[str]
+
+
 class SsoForm(rx.Component):
     """Asks for the field `email` and leads to its identity provider; says what went wrong there."""
 
