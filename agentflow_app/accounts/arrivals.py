@@ -27,8 +27,13 @@ class AddressUnproved(Conflict):
 
 
 async def arrive(tx: Transaction, email: str, name: str) -> UUID:
-    """The account of a proved address, made where there is none: without a password. On the system role."""
+    """The account of a proved address, made where there is none: without a password. On the system role.
+
+    Raises AddressUnproved: somebody may have signed up with an address that they expected a colleague to bring.
+    """
     await _make(tx, email, name, "sso")
+    if await is_unproved(tx, email):
+        raise AddressUnproved
     return (await tx.execute(select(col(User.id)).where(col(User.email) == email))).scalar_one()
 
 
@@ -58,3 +63,9 @@ async def _make(tx: Transaction, email: str, name: str, by: str) -> bool:
     )
     new = made.on_conflict_do_nothing(index_elements=["email"]).returning(col(User.id))
     return (await tx.execute(new)).scalar_one_or_none() is not None
+
+
+async def is_unproved(tx: Transaction, email: str) -> bool:
+    """Whether there is an account with this address that nobody proved to be theirs. On the system role."""
+    query = select(col(User.id)).where(col(User.email) == email, col(User.email_verified_at).is_(None))
+    return (await tx.execute(query)).scalar_one_or_none() is not None

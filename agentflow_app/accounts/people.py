@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlmodel import col
 
 from agentflow_app.accounts.models import PUBLIC_USER, User
@@ -36,6 +36,11 @@ def matching(term: str) -> Select[UUID]:
     """The ids of those whose name or address contains `term`, as a subquery."""
     pattern = like(term)
     return select(col(User.id)).where(or_(col(User.name).ilike(pattern), col(User.email).ilike(pattern)))
+
+
+def within(domains: Collection[str]) -> Select[UUID]:
+    """The ids of those whose address is in one of the domains, as a subquery."""
+    return select(col(User.id)).where(func.split_part(col(User.email), "@", 2).in_(domains))
 
 
 async def member_address(tx: Transaction, email: str) -> UUID | None:

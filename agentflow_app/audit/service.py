@@ -33,6 +33,8 @@ def record(
     told = dict(details or {})
     if actor.key_id:
         told["api_key_id"] = str(actor.key_id)
+    if actor.provisions:
+        told["by"] = "scim"
     if before is not None or after is not None:
         told |= {"before": before, "after": after}
     source = origin.get()

@@ -79,6 +79,9 @@ PERSON_ONLY: frozenset[Permission] = frozenset(
     }
 )
 """What decides over people and keys is never done by a key, whatever its scopes say."""
+_PROVISIONER: frozenset[Permission] = frozenset(
+    {"members:read", "members:write", "teams:read", "teams:write"}
+)
 
 
 def role_of(stored: str) -> Role:
@@ -123,14 +126,23 @@ class Actor:
     """The login that it acts in."""
     lacks_second_factor: bool = False
     """The organization demands one, and the person has none yet."""
+    provisions: bool = False
+    """The organization's identity provider, which keeps its members and teams as they are there."""
 
     @classmethod
     def trigger(cls, org_id: UUID) -> "Actor":
         """What starts executions when nobody is there: a webhook, a schedule."""
         return cls(user_id=None, org_id=org_id, role="editor", email="", name="Trigger", org_name="")
 
+    @classmethod
+    def provisioner(cls, org_id: UUID) -> "Actor":
+        """Ranks as an admin, so that it decides over no owner; of an admin's rights it has a few."""
+        return cls(None, org_id, role="admin", email="", name="SCIM", org_name="", provisions=True)
+
     @property
     def permissions(self) -> frozenset[Permission]:
+        if self.provisions:
+            return _PROVISIONER
         granted = ROLE_PERMISSIONS[self.role]
         if self.scopes is None:
             return granted

@@ -38,6 +38,8 @@ class OrganizationUseCases:
         Raises Unauthenticated for who is no member any more.
         """
         organization = await self.organization(lock=True)
+        if self.actor.provisions:
+            return organization
         query = select(col(Membership.role)).where(
             col(Membership.org_id) == self.actor.org_id,
             col(Membership.user_id) == self.actor.user_id,

@@ -156,3 +156,13 @@ async def id_of_slug(tx: Transaction, slug: str) -> UUID:
     if org_id is None:
         raise NoSuchSlug(slug)
     return org_id
+
+
+async def is_open(tx: Transaction, org_id: UUID) -> bool:
+    """Whether it is neither suspended nor deleted. On the system role."""
+    query = select(col(Organization.id)).where(
+        col(Organization.id) == org_id,
+        col(Organization.suspended_at).is_(None),
+        col(Organization.deleted_at).is_(None),
+    )
+    return (await tx.execute(query)).scalar_one_or_none() is not None

@@ -131,6 +131,20 @@ async def owner_of(tx: Transaction, domain: str) -> SsoConnection | None:
     return (await tx.execute(query)).scalar_one_or_none()
 
 
+async def roles_by_domain(tx: Transaction, org_id: UUID) -> dict[str, str]:
+    """The organization's verified domains of connections in use, and what new members become there."""
+    query = (
+        select(col(SsoDomain.domain), col(SsoConnection.default_role))
+        .join(SsoConnection, col(SsoConnection.id) == col(SsoDomain.connection_id))
+        .where(
+            col(SsoDomain.org_id) == org_id,
+            col(SsoDomain.verified_at).is_not(None),
+            col(SsoConnection.active),
+        )
+    )
+    return {row[0]: row[1] for row in await tx.execute(query)}
+
+
 async def answers_for(tx: Transaction, connection_id: UUID, domain: str) -> bool:
     query = select(func.count()).where(
         col(SsoDomain.connection_id) == connection_id,

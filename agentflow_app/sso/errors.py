@@ -1,6 +1,6 @@
-"""Why a sign-in through a provider did not happen; the login pages have a sentence for each code."""
+"""Why a sign-in through a provider did not happen, a sentence each on the login pages; what SCIM refuses."""
 
-from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from agentflow_app.core.errors import AppError, Conflict, Forbidden, NotFound, Unauthenticated
 
 
 class ConnectionNotFound(NotFound):
@@ -76,3 +76,21 @@ class NotVerified(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Verify a domain first: sign-in can only be demanded of addresses that are yours")
+
+
+class ScimTokenNotFound(NotFound):
+    code = "SCIM_TOKEN_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no SCIM token")
+
+
+class ScimRefused(AppError):  # noqa: N818
+    """What SCIM answers with 400; `kind` is its `scimType`."""
+
+    code = "SCIM_REFUSED"
+    status = 400
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -101,3 +101,18 @@ class SsoLogin(SQLModel, table=True):
     destination: str = Field(max_length=500)
     created_at: datetime = created()
     expires_at: datetime = moment(required=True)
+
+
+class ScimToken(SQLModel, table=True):
+    """What an organization's identity provider shows when it provisions members; `token_hash`: SHA-256."""
+
+    __tablename__ = "scim_tokens"
+    __table_args__ = (UniqueConstraint("org_id"),)
+
+    id: UUID = primary_key()
+    org_id: UUID = tenant()
+    created_by: UUID | None = Field(default=None, foreign_key="users.id", ondelete="SET NULL")
+    token_hash: str = Field(max_length=64, unique=True)
+    prefix: str = Field(max_length=20)
+    created_at: datetime = created()
+    last_used_at: datetime | None = moment()

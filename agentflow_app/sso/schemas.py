@@ -97,3 +97,16 @@ class TestOut(Output):
 
     ok: bool
     problem: str | None = None
+
+
+class ScimOut(Output):
+    """`prefix` is how the token begins; None where there is no token."""
+
+    base_url: str
+    prefix: str | None = None
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class ScimSecret(ScimOut):
+    token: str

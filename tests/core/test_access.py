@@ -114,6 +114,9 @@ TABLE = (
     Row("GET", B + "/org/audit-logs/export", 200, 200, 403, 403, 200, 403),
     Row("GET", SSO, 200, 200, 403, 403, 200, 403),
     Row("POST", SSO, 201, 201, 403, 403, 201, 403, CONNECTION),
+    Row("GET", SSO + "/scim-token", 200, 200, 403, 403, 200, 403),
+    Row("POST", SSO + "/scim-token", 201, 201, 403, 403, 201, 403),
+    Row("DELETE", SSO + "/scim-token", 204, 204, 403, 403, 404, 403),
     Row("GET", SSO + "/{connection_id}", 200, 200, 403, 403, 404, 403),
     Row("PUT", SSO + "/{connection_id}", 200, 200, 403, 403, 404, 403, CONNECTION),
     Row("DELETE", SSO + "/{connection_id}", 204, 204, 403, 403, 404, 403),
@@ -203,6 +206,24 @@ OPEN = {
     "POST " + B + "/auth/logout": 204,
     "GET " + B + "/auth/sso/start": 303,
     "GET " + B + "/auth/sso/callback": 303,
+    # What SCIM answers with a token, or another's, is tested in tests/sso/test_provisioning.py.
+    "GET " + B + "/scim/v2/ServiceProviderConfig": 401,
+    "GET " + B + "/scim/v2/ResourceTypes": 401,
+    "GET " + B + "/scim/v2/ResourceTypes/{name}": 401,
+    "GET " + B + "/scim/v2/Schemas": 401,
+    "GET " + B + "/scim/v2/Schemas/{name}": 401,
+    "GET " + B + "/scim/v2/Users": 401,
+    "POST " + B + "/scim/v2/Users": 401,
+    "GET " + B + "/scim/v2/Users/{user_id}": 401,
+    "PUT " + B + "/scim/v2/Users/{user_id}": 401,
+    "PATCH " + B + "/scim/v2/Users/{user_id}": 401,
+    "DELETE " + B + "/scim/v2/Users/{user_id}": 401,
+    "GET " + B + "/scim/v2/Groups": 401,
+    "POST " + B + "/scim/v2/Groups": 401,
+    "GET " + B + "/scim/v2/Groups/{team_id}": 401,
+    "PUT " + B + "/scim/v2/Groups/{team_id}": 401,
+    "PATCH " + B + "/scim/v2/Groups/{team_id}": 401,
+    "DELETE " + B + "/scim/v2/Groups/{team_id}": 401,
     "POST " + B + "/hooks/{token}": 404,
     "GET " + B + "/invitations/{token}": 404,
     "POST " + B + "/invitations/{token}/accept": 404,
@@ -297,6 +318,7 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         "number": "1",
         "other": "1",
         "token": "unknown",
+        "name": "User",
     }
     for thing, body in (
         ("secret", {"name": "S{fresh}", "value": "a secret"}),
@@ -307,6 +329,7 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         found[f"{thing}_id"] = made.json()["id"]
     made = await alice.client.post("/org/sso", json=_filled(CONNECTION, {}))
     found["connection_id"] = made.json()["id"]
+    await alice.client.post("/org/sso/scim-token")
     return found
 
 

@@ -201,6 +201,11 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "ask_delete": (things.connection,),
             "set_deleting": (True,),
             "delete": (),
+            "ask_scim": ("revoke",),
+            "close_scim": (True,),
+            "close_token": (True,),
+            "make_token": (),
+            "revoke_token": (),
         },
         Switcher: {
             "open_menu": (True,),
@@ -323,6 +328,7 @@ async def things(people: People) -> Things:
     invitation = {"email": unique_email("canary"), "role": "viewer"}
     secret = {"name": "CANARY", "value": "Canary value", "description": "Canary secret"}
     credential = {"name": "Canary", "type": "bearer", "value": "Canary-token", "allowed_hosts": ["a.example"]}
+    await alice.post("/org/sso/scim-token")
     await alice.post("/org/variables", json={"name": "canary", "value": "Canary variable"})
     return Things(
         agent,
@@ -345,7 +351,14 @@ async def everything(alice: Person) -> list[Any]:
     agents = (await alice.client.get("/agents")).json()
     drafts = [(await alice.client.get(f"/agents/{agent['id']}/draft")).json() for agent in agents["data"]]
     paths = ("/executions", "/org", "/org/members", "/org/teams", "/org/api-keys", "/org/invitations")
-    paths += ("/org/exports", "/org/secrets", "/org/variables", "/org/credentials", "/org/sso")
+    paths += (
+        "/org/exports",
+        "/org/secrets",
+        "/org/variables",
+        "/org/credentials",
+        "/org/sso",
+        "/org/sso/scim-token",
+    )
     return [agents, drafts, *[(await alice.client.get(path)).json() for path in paths]]
 
 

@@ -7,6 +7,7 @@ from agentflow_app.ui.components.card import card, section
 from agentflow_app.ui.components.dialog import confirm_dialog, dialog
 from agentflow_app.ui.components.field import INPUT, TEXTAREA, form_error, labelled, secret_once, text_input
 from agentflow_app.ui.components.menu import menu_item, row_menu
+from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
 from agentflow_app.ui.components.table import length
 from agentflow_app.ui.settings.frame import settings_page
@@ -243,6 +244,80 @@ def _redirect() -> rx.Component:
     )
 
 
+def _provisioning() -> rx.Component:
+    has_token = SingleSignOn.scim_prefix != ""
+    make = rx.cond(
+        has_token,
+        rx.el.div(
+            button("Replace…", small=True, on_click=SingleSignOn.ask_scim("replace")),
+            button("Revoke…", small=True, on_click=SingleSignOn.ask_scim("revoke")),
+            class_name="flex gap-2",
+        ),
+        button("Make a token", small=True, on_click=SingleSignOn.make_token),
+    )
+    state = rx.el.p(
+        rx.cond(
+            has_token,
+            rx.fragment(
+                "Token ",
+                rx.el.code(SingleSignOn.scim_prefix, "…", class_name="font-mono text-gray-12"),
+                ", ",
+                rx.cond(
+                    SingleSignOn.scim_used,
+                    rx.fragment("last used ", relative_time(value=SingleSignOn.scim_used)),
+                    "never used",
+                ),
+            ),
+            "No token yet: nobody provisions.",
+        ),
+        class_name="text-base text-gray-11",
+    )
+    return section(
+        "Provisioning (SCIM)",
+        rx.el.div(
+            rx.el.p(
+                "Your identity provider makes, deactivates and removes members with an address in a verified"
+                " domain, and keeps teams as its groups. Base URL:",
+                class_name="text-base text-gray-11",
+            ),
+            secret_once(SingleSignOn.scim_url, label="SCIM base URL", done="Copied"),
+            state,
+            class_name="flex flex-col gap-3 p-4",
+        ),
+        action=rx.cond(SingleSignOn.editable, make),
+    )
+
+
+def _scim_dialogs() -> list[rx.Component]:
+    return [
+        dialog(
+            "Your SCIM token",
+            secret_once(SingleSignOn.scim_token, label="The new SCIM token", done="Token copied"),
+            is_open=SingleSignOn.scim_token != "",
+            on_open_change=SingleSignOn.close_token,
+            description="Copy it now. It is shown only this once, and cannot be found again.",
+            actions=[],
+            close="Done",
+        ),
+        confirm_dialog(
+            "Replace the SCIM token?",
+            "The present one stops at once: enter the new one at your identity provider.",
+            "Replace the token",
+            is_open=SingleSignOn.scim_asking == "replace",
+            on_open_change=SingleSignOn.close_scim,
+            on_confirm=SingleSignOn.make_token,
+        ),
+        confirm_dialog(
+            "Revoke the SCIM token?",
+            "Your identity provider then changes nothing here any more. Members and teams stay as they are.",
+            "Revoke the token",
+            is_open=SingleSignOn.scim_asking == "revoke",
+            on_open_change=SingleSignOn.close_scim,
+            on_confirm=SingleSignOn.revoke_token,
+        ),
+    ]
+
+
 def single_sign_on_page() -> rx.Component:
     new = button("New connection", kind="primary", icon_name="plus", on_click=SingleSignOn.open_form(""))
     nothing = card(
@@ -254,7 +329,10 @@ def single_sign_on_page() -> rx.Component:
         )
     )
     rows = rx.el.div(
-        rx.foreach(SingleSignOn.rows, _connection), _redirect(), class_name="flex flex-col gap-4"
+        rx.foreach(SingleSignOn.rows, _connection),
+        _redirect(),
+        _provisioning(),
+        class_name="flex flex-col gap-4",
     )
     return settings_page(
         "Single sign-on",
@@ -277,6 +355,7 @@ def single_sign_on_page() -> rx.Component:
             on_open_change=SingleSignOn.set_deleting,
             on_confirm=SingleSignOn.delete,
         ),
+        *_scim_dialogs(),
         active="/settings/sso",
         actions=(rx.cond(SingleSignOn.editable & (length(SingleSignOn.rows) > 0), new),),
     )

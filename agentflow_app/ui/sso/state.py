@@ -8,7 +8,9 @@ import reflex as rx
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.pagination import PageQuery
 from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate
+from agentflow_app.sso.scim_tokens import ScimTokenService
 from agentflow_app.sso.service import ConnectionService, redirect_uri, try_connection, verify_domains
+from agentflow_app.ui.figures import moment
 from agentflow_app.ui.forms import problem, read_form, text_of
 from agentflow_app.ui.session import PageState, actor_of, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
@@ -47,11 +49,17 @@ class SingleSignOn(PageState, rx.State):
     deleting: bool = False
     error: str = ""
     target: ConnectionRow = ConnectionRow()
+    scim_url: str = ""
+    scim_prefix: str = ""
+    scim_used: str = ""
+    scim_token: str = ""
+    scim_asking: str = ""
 
     @event
     @loads
     async def load(self) -> None:
         self.open, self.deleting, self.error = False, False, ""
+        self.scim_token, self.scim_asking = "", ""
         await self._read()
 
     async def _read(self) -> None:
@@ -59,6 +67,9 @@ class SingleSignOn(PageState, rx.State):
         async with self._transaction() as (tx, actor):
             shell._show(actor)
             page = await ConnectionService(tx, actor).list(PageQuery(sort="name", order="asc", limit=100))
+            scim = await ScimTokenService(tx, actor).get()
+        self.scim_url, self.scim_prefix = scim.base_url, scim.prefix or ""
+        self.scim_used = moment(scim.last_used_at)
         self.editable = actor.can("sso:write")
         self.redirect_uri = redirect_uri()
         self.rows = [_row(each) for each in page.data]
@@ -141,6 +152,37 @@ class SingleSignOn(PageState, rx.State):
             await ConnectionService(tx, actor).delete(id_of(self.target.id))
         await self._read()
         return rx.toast.success(f"Deleted {self.target.name}")
+
+    @event
+    async def ask_scim(self, what: str) -> None:
+        self.scim_asking = str(what)
+
+    @event
+    async def close_scim(self, is_open: bool) -> None:
+        self.scim_asking = self.scim_asking if is_open else ""
+
+    @event
+    async def close_token(self, is_open: bool) -> None:
+        self.scim_token = self.scim_token if is_open else ""
+
+    @event
+    @acts
+    async def make_token(self) -> None:
+        """In place of the one before."""
+        self.scim_asking, self.scim_token = "", ""
+        async with self._transaction() as (tx, actor):
+            made = await ScimTokenService(tx, actor).replace()
+        await self._read()
+        self.scim_token = made.token
+
+    @event
+    @acts
+    async def revoke_token(self) -> Any:
+        self.scim_asking = ""
+        async with self._transaction() as (tx, actor):
+            await ScimTokenService(tx, actor).revoke()
+        await self._read()
+        return rx.toast.success("The token no longer works")
 
 
 def _mapping(text: str) -> dict[str, str]:
