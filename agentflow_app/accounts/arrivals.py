@@ -12,6 +12,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import Conflict
 from agentflow_app.core.ids import new_id
+from agentflow_app.organizations.models import Membership
 
 
 class AddressUnproved(Conflict):
@@ -26,15 +27,21 @@ class AddressUnproved(Conflict):
         )
 
 
-async def arrive(tx: Transaction, email: str, name: str) -> UUID:
+async def arrive(tx: Transaction, email: str, name: str, org_id: UUID) -> UUID:
     """The account of a proved address, made where there is none: without a password. On the system role.
 
-    Raises AddressUnproved: somebody may have signed up with an address that they expected a colleague to bring.
+    Raises AddressUnproved for one that is neither verified nor a member already: somebody may have signed up
+    with the address of a colleague whom they expected to come.
     """
     await _make(tx, email, name, "sso")
-    if await is_unproved(tx, email):
-        raise AddressUnproved
-    return (await tx.execute(select(col(User.id)).where(col(User.email) == email))).scalar_one()
+    user = (await tx.execute(select(User).where(col(User.email) == email))).scalar_one()
+    if user.email_verified_at is None:
+        mine = select(col(Membership.id)).where(
+            col(Membership.user_id) == user.id, col(Membership.org_id) == org_id
+        )
+        if (await tx.execute(mine)).scalar_one_or_none() is None:
+            raise AddressUnproved
+    return user.id
 
 
 async def settle(tx: Transaction, email: str, name: str, by: str) -> tuple[UUID, bool]:

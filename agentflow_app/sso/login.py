@@ -189,7 +189,7 @@ async def _person(row: SsoConnection, claims: Mapping[str, Any]) -> UUID:
         known = await _known(tx, row, claims["sub"])
         if known is not None:
             return known
-        user_id = await arrive(tx, email, name_of(claims.get("name"), email))
+        user_id = await arrive(tx, email, name_of(claims.get("name"), email), row.org_id)
         made = insert(SsoIdentity).values(
             id=new_id(),
             org_id=row.org_id,

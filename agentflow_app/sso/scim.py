@@ -113,7 +113,7 @@ class Users(_Provisioning):
         async with database().system() as tx:
             if await is_unproved(tx, data.userName):
                 raise AccountUnproved
-            user_id = await arrive(tx, data.userName, data.called)
+            user_id = await arrive(tx, data.userName, data.called, self.actor.org_id)
         await self.directory.enroll(user_id, role_of(role))
         if data.active is False:
             await self.directory.set_status(user_id, "deactivated")

@@ -158,6 +158,17 @@ async def test_an_account_of_the_domain_is_linked_and_its_role_kept(
     assert (await company.roles())["grace"] == "editor"
 
 
+async def test_an_account_that_somebody_made_beforehand_is_not_handed_the_address(
+    company: Company, open_window: Any
+) -> None:
+    async with database().system() as tx:
+        tx.add(User(email=f"victim@{company.domain}", name="Squatter", password_hash=password_hash()))
+    window = open_window()
+    await window.sign_in(company.knows("victim"), connection=company.id)
+    assert not window.is_in
+    assert "victim" not in await company.roles()
+
+
 async def test_roles_follow_the_groups_and_never_reach_owner(company: Company, open_window: Any) -> None:
     mapping = {"role_claim": "groups", "role_mapping": {"admins": "admin", "staff": "editor"}}
     await company.change(**mapping)
