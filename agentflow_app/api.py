@@ -241,6 +241,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         scim.tokens,
         scim.router,
         sso.router,
+        sso.proof,
         sso.outgoing,
         sso.door,
         triggers.router,

@@ -104,7 +104,7 @@ async def _member(api: FastAPI, org_id: UUID, org_name: str, name: str, role: Ro
         tx.add(user)
         await tx.flush()
         tx.add(Membership(user_id=user.id, org_id=org_id, role=role))
-    token = issue_access_token(user.id, org_id)
+    token = issue_access_token(user.id, org_id, new_id())
     return Person(Actor(user.id, org_id, role, user.email, user.name, org_name), token, _client(api, token))
 
 

@@ -10,6 +10,7 @@ from agentflow_app.accounts.active import sweep_ended
 from agentflow_app.accounts.challenges import sweep_challenges
 from agentflow_app.accounts.erasure import sweep_erased
 from agentflow_app.accounts.links import sweep_links
+from agentflow_app.accounts.proof import sweep_proofs
 from agentflow_app.accounts.sessions import sweep_sessions
 from agentflow_app.core import heartbeats, jobs
 from agentflow_app.core.database import close_database
@@ -45,6 +46,7 @@ async def housekeep() -> None:
     await sweep_ended()
     await sweep_links()
     await sweep_challenges()
+    await sweep_proofs()
     await sweep_sso()
     await sweep_erased()
     await mail.sweep_mail()

@@ -4,13 +4,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from agentflow_app.accounts import active, passkeys, profile, recovery, second_factor
+from agentflow_app.accounts import active, identities, passkeys, profile, proving, recovery, second_factor
 from agentflow_app.accounts.routes import AccountRoute, CurrentActor
 from agentflow_app.accounts.schemas import (
     Confirmed,
     Disable,
     EmailChange,
     Enrolment,
+    IdentityOut,
     NewPasskey,
     PasskeyAsked,
     PasskeyMade,
@@ -19,6 +20,8 @@ from agentflow_app.accounts.schemas import (
     PasswordChange,
     Profile,
     ProfileChange,
+    ProofGiven,
+    ProofOut,
     RecoveryCodes,
     SecondFactorOut,
     SessionOut,
@@ -70,6 +73,35 @@ async def end_session(session_id: UUID, actor: CurrentActor) -> None:
 async def log_out_everywhere(actor: CurrentActor) -> None:
     """This session ends too."""
     await active.end_everything(actor)
+
+
+@router.get("/proof")
+async def show_proof(actor: CurrentActor) -> ProofOut:
+    """Whether this session is believed to be its person's, and what they can prove it with."""
+    return await proving.look(actor)
+
+
+@router.post("/proof")
+async def prove(data: ProofGiven, actor: CurrentActor) -> ProofOut:
+    """For this session and a few minutes; calls that want a password then do without."""
+    return await proving.prove(actor, data)
+
+
+@router.post("/proof/passkey")
+async def begin_passkey_proof(actor: CurrentActor) -> PasskeyAsked:
+    return await proving.begin_passkey(actor)
+
+
+@router.get("/identities")
+async def list_identities(actor: CurrentActor) -> Page[IdentityOut]:
+    """The providers that know this person."""
+    return Page(data=await identities.list_identities(actor))
+
+
+@router.delete("/identities/{identity_id}", status_code=204)
+async def unlink_identity(identity_id: UUID, actor: CurrentActor) -> None:
+    """Needs a proof. Never the last way in."""
+    await identities.unlink(actor, identity_id)
 
 
 @router.get("/second-factor")

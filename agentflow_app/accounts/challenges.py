@@ -15,7 +15,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Unauthenticated
 
-Purpose = Literal["second_factor", "social_factor", "passkey", "new_passkey"]
+Purpose = Literal["second_factor", "social_factor", "passkey", "new_passkey", "proof"]
 """`social_factor`: the second one, after Google or GitHub vouched instead of a password."""
 LIFETIME = timedelta(minutes=5)
 ATTEMPTS = 5

@@ -6,7 +6,7 @@ from sqlmodel import col
 from agentflow_app.accounts.active import person_of, user_of
 from agentflow_app.accounts.models import User
 from agentflow_app.accounts.operators import NoSuchAccount
-from agentflow_app.accounts.recovery import confirm_password
+from agentflow_app.accounts.proof import ensure_proved
 from agentflow_app.accounts.schemas import AccountDelete
 from agentflow_app.accounts.sessions import end_sessions
 from agentflow_app.audit import people
@@ -32,11 +32,11 @@ class OnlyOwner(Conflict):
 
 
 async def erase_account(actor: Actor, data: AccountDelete) -> None:
-    """One's own. Raises ValidationFailed for a wrong password or address, and OnlyOwner."""
+    """One's own. Raises ValidationFailed for a wrong password or address, ProofNeeded and OnlyOwner."""
     user_id = person_of(actor)
     if data.confirm.strip().lower() != actor.email:
         raise ValidationFailed(fields={"confirm": "is not your e-mail address"})
-    await confirm_password(actor, data.password)
+    await ensure_proved(actor, data.password)
     async with database().system() as tx:
         await _erase(tx, await user_of(tx, user_id, lock=True), "self")
 

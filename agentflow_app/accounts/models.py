@@ -92,6 +92,17 @@ class EndedSession(SQLModel, table=True):
     ended_at: datetime = created()
 
 
+class SessionProof(SQLModel, table=True):
+    """That the person of a login has just proved again who they are. The newest counts."""
+
+    __tablename__ = "session_proofs"
+
+    session_id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE", index=True)
+    created_at: datetime = created()
+    expires_at: datetime = moment(required=True)
+
+
 class OneTimeToken(SQLModel, table=True):
     """What a link in a letter carries; used once, it is gone. `email` is the address it proves."""
 

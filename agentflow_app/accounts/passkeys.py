@@ -13,10 +13,11 @@ from agentflow_app.accounts.active import person_of, user_of
 from agentflow_app.accounts.challenges import Challenge, ChallengeExpired, attempt, close, open_challenge
 from agentflow_app.accounts.letters import send_notice
 from agentflow_app.accounts.models import Passkey
-from agentflow_app.accounts.recovery import confirm_password
+from agentflow_app.accounts.proof import ensure_proved
 from agentflow_app.accounts.schemas import NewPasskey, PasskeyAsked, PasskeyMade, PasskeyOut
 from agentflow_app.accounts.second_factor import codes_left, make_codes, renew_standing
 from agentflow_app.accounts.trail import note
+from agentflow_app.accounts.ways import ensure_not_last
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Conflict, NotFound, Unauthenticated, ValidationFailed
@@ -65,6 +66,11 @@ async def list_passkeys(actor: Actor) -> list[PasskeyOut]:
         return [PasskeyOut.model_validate(each) for each in await _of(tx, user_id)]
 
 
+async def has_any(tx: Transaction, user_id: UUID) -> bool:
+    query = select(col(Passkey.id)).where(col(Passkey.user_id) == user_id).limit(1)
+    return (await tx.execute(query)).scalar_one_or_none() is not None
+
+
 async def _of(tx: Transaction, user_id: UUID) -> list[Passkey]:
     query = select(Passkey).where(col(Passkey.user_id) == user_id).order_by(col(Passkey.created_at))
     return list((await tx.execute(query)).scalars())
@@ -74,13 +80,13 @@ def _login_of(actor: Actor) -> str:
     return str(actor.session_id or actor.user_id)
 
 
-async def begin_registration(actor: Actor, password: str) -> PasskeyAsked:
-    """What `navigator.credentials.create` takes. Raises ValidationFailed or TooManyPasskeys."""
+async def begin_registration(actor: Actor, password: str | None) -> PasskeyAsked:
+    """What `navigator.credentials.create` takes. Raises ValidationFailed, ProofNeeded or TooManyPasskeys."""
     import webauthn
     from webauthn.helpers import structs
 
     user_id = person_of(actor)
-    await confirm_password(actor, password)
+    await ensure_proved(actor, password)
     async with database().system() as tx:
         known = await _of(tx, user_id)
         if len(known) >= MOST:
@@ -170,13 +176,14 @@ async def rename(actor: Actor, passkey_id: UUID, name: str) -> PasskeyOut:
         return PasskeyOut.model_validate(passkey)
 
 
-async def remove(actor: Actor, passkey_id: UUID, password: str) -> None:
-    """Raises PasskeyNotFound or ValidationFailed."""
+async def remove(actor: Actor, passkey_id: UUID, password: str | None) -> None:
+    """Raises PasskeyNotFound, ValidationFailed, ProofNeeded or LastWayIn."""
     user_id = person_of(actor)
-    await confirm_password(actor, password)
+    await ensure_proved(actor, password)
     async with database().system() as tx:
         user = await user_of(tx, user_id, lock=True)
         passkey = await _mine(tx, user_id, passkey_id)
+        await ensure_not_last(tx, user, passkey_id)
         await tx.delete(passkey)
         await renew_standing(tx, user)
         await note(tx, user, "user.passkey_removed", {"name": passkey.name})

@@ -8,7 +8,7 @@ from agentflow_app.accounts.active import person_of, user_of
 from agentflow_app.accounts.letters import send_address_change, send_notice, send_verification
 from agentflow_app.accounts.links import LinkInvalid, forget_links, issue, spend
 from agentflow_app.accounts.models import User
-from agentflow_app.accounts.recovery import confirm_password
+from agentflow_app.accounts.proof import ensure_proved
 from agentflow_app.accounts.schemas import EmailChange, Profile, ProfileChange, Verified
 from agentflow_app.accounts.trail import note
 from agentflow_app.core.clock import utcnow
@@ -69,12 +69,12 @@ async def ask_for_verification(actor: Actor) -> None:
 async def ask_for_address(actor: Actor, data: EmailChange) -> None:
     """Sends a link to the new address. One that has an account is not told: its owner's mailbox stays quiet.
 
-    Raises ValidationFailed for a wrong password, NoMail.
+    Raises ValidationFailed for a wrong password, ProofNeeded or NoMail.
     """
     user_id = person_of(actor)
     if not mail_configured():
         raise NoMail
-    await confirm_password(actor, data.password)
+    await ensure_proved(actor, data.password)
     async with database().system() as tx:
         taken = (await tx.execute(select(col(User.id)).where(col(User.email) == data.email))).first()
         secret = None if taken else await issue(tx, user_id, "change_email", data.email)

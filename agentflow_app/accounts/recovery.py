@@ -9,32 +9,22 @@ from agentflow_app.accounts.letters import send_notice, send_reset
 from agentflow_app.accounts.links import forget_links, issue, reset_link, spend
 from agentflow_app.accounts.models import User
 from agentflow_app.accounts.password_rules import check_password
-from agentflow_app.accounts.passwords import hash_password, verify_password
+from agentflow_app.accounts.passwords import hash_password
+from agentflow_app.accounts.proof import ensure_proved
 from agentflow_app.accounts.schemas import PasswordChange, PasswordReset
 from agentflow_app.accounts.sessions import end_sessions
 from agentflow_app.accounts.trail import note
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
-from agentflow_app.core.errors import NotFound, ValidationFailed
-from agentflow_app.core.ratelimit import rate_limits
+from agentflow_app.core.errors import NotFound
 from agentflow_app.core.tenancy import Actor
 
 
-async def confirm_password(actor: Actor, password: str, *, field: str = "password") -> None:
-    """Before something that a thief of the session must not do. Raises ValidationFailed."""
-    user_id = person_of(actor)
-    await rate_limits().sign_in("account", actor.email)
-    async with database().system() as tx:
-        stored = (await user_of(tx, user_id)).password_hash
-    if not await verify_password(stored, password):
-        raise ValidationFailed(fields={field: "is wrong"})
-
-
 async def change_password(actor: Actor, data: PasswordChange) -> None:
-    """Ends every other session. Raises ValidationFailed."""
+    """Or sets one, where there is none. Ends every other session. Raises ValidationFailed or ProofNeeded."""
     user_id = person_of(actor)
     check_password(data.new_password, actor.email, field="new_password")
-    await confirm_password(actor, data.old_password, field="old_password")
+    await ensure_proved(actor, data.old_password, field="old_password")
     hashed = await hash_password(data.new_password)
     async with database().system() as tx:
         user = await user_of(tx, user_id, lock=True)

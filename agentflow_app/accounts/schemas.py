@@ -148,12 +148,16 @@ class ProfileChange(Input):
 
 
 class EmailChange(Input):
+    """Without the password a proof is asked for."""
+
     email: Email
-    password: PlainPassword
+    password: PlainPassword | None = None
 
 
 class PasswordChange(Input):
-    old_password: PlainPassword
+    """Without the old password a proof is asked for: who has none sets the first one."""
+
+    old_password: PlainPassword | None = None
     new_password: Password
 
 
@@ -167,9 +171,72 @@ class PasswordReset(Input):
 
 
 class Confirmed(Input):
-    """The account's password, before something that a thief of the session must not do."""
+    """Before something that a thief of the session must not do: the password, or a proof given before."""
 
-    password: PlainPassword
+    password: PlainPassword | None = None
+
+
+class ProofGiven(Input):
+    """One of: the `password`, the app's `code`, what a passkey signed for `challenge` as `credential`."""
+
+    password: PlainPassword | None = None
+    code: Code | None = None
+    challenge: Secret | None = None
+    credential: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "ProofGiven":
+        signed = self.challenge is not None and self.credential is not None
+        half = not signed and (self.challenge is not None or self.credential is not None)
+        if half or [self.password is not None, self.code is not None, signed].count(True) != 1:
+            raise ValueError("send either password, or code, or challenge with credential")
+        return self
+
+
+class ProofProvider(Output):
+    kind: Literal["google", "github", "sso"]
+    name: str
+    connection_id: UUID | None
+
+
+class ProofOut(Output):
+    """Until when this session is believed to be its person's, and what they can prove it with."""
+
+    proved_until: datetime | None
+    password: bool
+    passkey: bool
+    totp: bool
+    providers: list[ProofProvider]
+
+
+class ProofThere(Input):
+    """By a fresh sign-in at a provider that knows the person; `next` is a path of the pages."""
+
+    provider: Literal["google", "github"] | None = None
+    connection_id: UUID | None = None
+    next: Annotated[str, StringConstraints(max_length=500)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "ProofThere":
+        if (self.provider is None) == (self.connection_id is None):
+            raise ValueError("send either provider or connection_id")
+        return self
+
+
+class ProofBegun(Output):
+    """`url` is to be opened in the browser that got this answer's cookie."""
+
+    url: str
+
+
+class IdentityOut(Output):
+    """A provider that knows the person. `usable`: it is set up here, so that they can sign in with it."""
+
+    id: UUID
+    kind: Literal["google", "github", "sso", "other"]
+    name: str
+    usable: bool
+    created_at: datetime
 
 
 class AccountDelete(Confirmed):
@@ -211,8 +278,7 @@ class TotpConfirm(Input):
     code: Code
 
 
-class Disable(Input):
-    password: PlainPassword
+class Disable(Confirmed):
     code: Code
 
 

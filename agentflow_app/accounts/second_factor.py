@@ -16,7 +16,7 @@ from sqlmodel import col
 from agentflow_app.accounts.active import person_of, user_of
 from agentflow_app.accounts.letters import send_notice
 from agentflow_app.accounts.models import Passkey, RecoveryCode, TotpFactor, User
-from agentflow_app.accounts.recovery import confirm_password
+from agentflow_app.accounts.proof import ensure_proved
 from agentflow_app.accounts.schemas import Disable, Enrolment, RecoveryCodes, SecondFactorOut
 from agentflow_app.accounts.sessions import end_sessions
 from agentflow_app.accounts.tokens import digest
@@ -74,10 +74,13 @@ async def _factor(tx: Transaction, user_id: UUID, *, lock: bool = False) -> Totp
     return (await tx.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
 
 
-async def begin(actor: Actor, password: str) -> Enrolment:
-    """A new secret, not asked for before it is confirmed. Raises ValidationFailed or AlreadyOn."""
+async def begin(actor: Actor, password: str | None) -> Enrolment:
+    """A new secret, not asked for before it is confirmed.
+
+    Raises ValidationFailed, ProofNeeded or AlreadyOn.
+    """
     user_id = person_of(actor)
-    await confirm_password(actor, password)
+    await ensure_proved(actor, password)
     secret = pyotp.random_base32()
     async with database().system() as tx:
         user = await user_of(tx, user_id, lock=True)
@@ -133,10 +136,10 @@ async def confirm(actor: Actor, code: str) -> RecoveryCodes:
     return RecoveryCodes(codes=codes)
 
 
-async def new_recovery_codes(actor: Actor, password: str) -> RecoveryCodes:
-    """Those before it are worth nothing any more. Raises ValidationFailed or NotOn."""
+async def new_recovery_codes(actor: Actor, password: str | None) -> RecoveryCodes:
+    """Those before it are worth nothing any more. Raises ValidationFailed, ProofNeeded or NotOn."""
     user_id = person_of(actor)
-    await confirm_password(actor, password)
+    await ensure_proved(actor, password)
     async with database().system() as tx:
         user = await user_of(tx, user_id, lock=True)
         if user.second_factor_at is None:
@@ -161,9 +164,12 @@ async def make_codes(tx: Transaction, user_id: UUID) -> list[str]:
 
 
 async def disable(actor: Actor, data: Disable) -> None:
-    """Needs the password and a code of either kind. Raises ValidationFailed or NotOn."""
+    """Needs the password (or a proof) and a code of either kind.
+
+    Raises ValidationFailed, ProofNeeded or NotOn.
+    """
     user_id = person_of(actor)
-    await confirm_password(actor, data.password)
+    await ensure_proved(actor, data.password)
     wrong = True
     async with database().system() as tx:
         user = await user_of(tx, user_id, lock=True)
@@ -210,10 +216,15 @@ async def spend_code(tx: Transaction, user_id: UUID, code: str) -> str | None:
         )
         found = (await tx.execute(spent.returning(col(RecoveryCode.id)))).one_or_none()
         return "recovery_code" if found else None
+    return "totp" if await spend_totp(tx, user_id, plain) else None
+
+
+async def spend_totp(tx: Transaction, user_id: UUID, code: str) -> bool:
+    """Whether it is the app's code, used up now; a wrong one is counted, so the caller commits too."""
     factor = await _factor(tx, user_id, lock=True)
     if factor is None or factor.confirmed_at is None:
-        return None
-    return "totp" if await _spend_totp(factor, plain) else None
+        return False
+    return await _spend_totp(factor, _plain(code))
 
 
 async def _spend_totp(factor: TotpFactor, code: str) -> bool:

@@ -43,6 +43,7 @@ from agentflow_app.accounts.sessions import (
 from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import ACCESS_SECONDS, issue_access_token
 from agentflow_app.accounts.trail import note
+from agentflow_app.accounts.ways import held_to_sso
 from agentflow_app.audit.service import record
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
@@ -151,8 +152,8 @@ def _render(
 
 async def _open(tx: Transaction, user: User, org: Organization, role: str, kind: Kind, method: str) -> Login:
     """The one place where a login begins; `method` says how the person proved who they are."""
-    if method.startswith(("pass", "social")):
-        await _ensure_not_enforced(tx, user)
+    if method.startswith(("pass", "social")) and await held_to_sso(tx, user) is not None:
+        raise SsoRequired
     who = Identity(user.id, org.id, new_id())
     secret = await (open_page_session if kind == "page" else open_refresh)(tx, who)
     login = _render(user, org, role, kind, secret, who.session_id)
@@ -160,18 +161,6 @@ async def _open(tx: Transaction, user: User, org: Organization, role: str, kind:
     record(tx, login.actor, "user.signed_in", "user", user.id, told)
     await tx.flush()
     return login
-
-
-async def _ensure_not_enforced(tx: Transaction, user: User) -> None:
-    """Raises SsoRequired where an organization of theirs demands it of their address; not of owners."""
-    org_id = await enforcing_organization(tx, user.email)
-    if org_id is None:
-        return
-    query = select(col(Membership.id)).where(
-        col(Membership.user_id) == user.id, col(Membership.org_id) == org_id, col(Membership.role) != "owner"
-    )
-    if (await tx.execute(query)).scalar_one_or_none() is not None:
-        raise SsoRequired
 
 
 async def sign_up(data: SignUp, kind: Kind = "token") -> Login:
@@ -229,7 +218,8 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
         user = (await tx.execute(query)).scalar_one_or_none()
         if user is None:
             raise WrongCredentials
-        await _ensure_not_enforced(tx, user)
+        if await held_to_sso(tx, user) is not None:
+            raise SsoRequired
         if user.second_factor_at is None:
             return await _open(tx, user, *await _home_of(tx, user), kind, "password")
         required = await _second_factor(tx, user, "second_factor")

@@ -12,19 +12,22 @@ from fastapi.routing import APIRoute
 
 from agentflow_app.accounts.endpoints import set_challenge, set_cookie
 from agentflow_app.accounts.routes import AccountRoute, CurrentActor, CurrentTransaction, TenantRoute
+from agentflow_app.accounts.schemas import ProofBegun, ProofThere
 from agentflow_app.accounts.service import SecondFactorRequired
-from agentflow_app.core.errors import AppError
+from agentflow_app.accounts.sessions import actor_for_session, session_cookie
+from agentflow_app.core.errors import AppError, Unauthenticated
 from agentflow_app.core.origin import origin
 from agentflow_app.core.pagination import Page, PageQuery
 from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import settings
 from agentflow_app.organizations.welcome import welcome
-from agentflow_app.sso import login, service, social
+from agentflow_app.sso import again, login, service, social
 from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate, TestOut
 
 router = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=TenantRoute)
 outgoing = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=AccountRoute)
+proof = APIRouter(prefix="/auth", tags=["account"], route_class=AccountRoute)
 COOKIE = "agentflow_sso"
 COOKIE_PATH = "/api/v1/auth/sso"
 PAGE, SOCIAL_PAGE = "/login/sso", "/login"
@@ -41,7 +44,9 @@ class DoorRoute(APIRoute):
                 response = await handler(request)
             except AppError as error:
                 page = getattr(request.state, "page", PAGE)
-                response = RedirectResponse(f"{page}?problem={quote(error.code)}", 303)
+                response = RedirectResponse(
+                    f"{page}{'&' if '?' in page else '?'}problem={quote(error.code)}", 303
+                )
             response.headers["Cache-Control"] = "no-store"
             response.headers["Referrer-Policy"] = "no-referrer"
             return response
@@ -111,22 +116,39 @@ async def start(
     email: Annotated[str | None, Query(max_length=255)] = None,
     connection: UUID | None = None,
     provider: social.Provider | None = None,
+    prove: bool = False,
     destination: Annotated[str | None, Query(alias="next", max_length=500)] = None,
 ) -> RedirectResponse:
-    """To Google or GitHub, or to the identity provider of the connection or of the address's domain."""
-    if provider is not None:
+    """To Google or GitHub, or to the identity provider of the connection or of the address's domain.
+
+    With `prove` for who is logged in to the pages, to prove that it is them.
+    """
+    if prove:
+        request.state.page = login.own_path(destination)
+    elif provider is not None:
         request.state.page = SOCIAL_PAGE
     await rate_limits().sign_in("address", origin.get().address or "")
     home = urlsplit(settings().base_url)
     if settings().public_url is None and request.url.hostname == "127.0.0.1":
         # The provider sends the browser back to localhost, where this cookie has to be by then.
         return RedirectResponse(str(request.url.replace(netloc=home.netloc)), 303)
-    if provider is not None:
+    if prove:
+        actor = await actor_for_session(session_cookie(request.headers.get("cookie", "")))
+        if actor is None:
+            raise Unauthenticated
+        there = ProofThere(provider=provider, connection_id=connection, next=destination)
+        begun = await again.begin(actor, there)
+    elif provider is not None:
         begun = await social.begin(provider, destination)
     else:
         begun = await login.begin(email, connection, destination)
     answer = RedirectResponse(begun.url, 303)
-    answer.set_cookie(
+    _set_browser(answer, begun)
+    return answer
+
+
+def _set_browser(response: Response, begun: login.Begun) -> None:
+    response.set_cookie(
         _cookie(),
         begun.browser,
         max_age=int(login.LIFETIME.total_seconds()),
@@ -135,7 +157,15 @@ async def start(
         secure=_secure(),
         samesite="lax",
     )
-    return answer
+
+
+@proof.post("/proof/provider")
+async def begin_proof(data: ProofThere, actor: CurrentActor, response: Response) -> ProofBegun:
+    """The address for a fresh sign-in, in the browser that keeps this answer's cookie."""
+    await rate_limits().sign_in("account", actor.email)
+    begun = await again.begin(actor, data)
+    _set_browser(response, begun)
+    return ProofBegun(url=begun.url)
 
 
 @door.get("/callback", status_code=303)
@@ -144,7 +174,11 @@ async def callback(request: Request) -> RedirectResponse:
     answer = {name: value for name, value in request.query_params.items() if len(value) <= 8192}
     browser = request.cookies.get(_cookie()) or ""
     spent = await login.spend(answer.get("state", ""), browser)
-    if spent.connection is not None:
+    if spent.session_id is not None:
+        request.state.page = spent.destination
+        await again.finish(spent, answer, browser)
+        response = RedirectResponse(spent.destination, 303)
+    elif spent.connection is not None:
         entered = await login.finish(spent.connection, answer, browser)
         response = RedirectResponse(spent.destination, 303)
         set_cookie(request, response, entered)

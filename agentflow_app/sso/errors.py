@@ -53,6 +53,24 @@ class AddressRefused(Forbidden):
         self.reason = reason
 
 
+class SomebodyElse(Forbidden):
+    """Whom the provider knows is not whose session it is."""
+
+    code = "SSO_SOMEBODY_ELSE"
+
+    def __init__(self) -> None:
+        super().__init__("You signed in there as somebody else; use the account that is linked to this one")
+
+
+class NotFresh(Unauthenticated):
+    """The provider did not ask again, or does not say when it did."""
+
+    code = "SSO_NOT_FRESH"
+
+    def __init__(self) -> None:
+        super().__init__("Your provider did not ask you to sign in again; confirm that it is you another way")
+
+
 class SocialAddressRefused(Forbidden):
     code = "SOCIAL_ADDRESS_REFUSED"
 

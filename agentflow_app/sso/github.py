@@ -16,7 +16,9 @@ def _api(home: str) -> str:
     return f"https://api.{host}" if host == "github.com" or host.endswith(".ghe.com") else f"{home}/api/v3"
 
 
-def authorization_url(client: Client, *, redirect_uri: str, state: str, code_challenge: str) -> str:
+def authorization_url(
+    client: Client, *, redirect_uri: str, state: str, code_challenge: str, **more: str
+) -> str:
     asked = {
         "client_id": client.client_id,
         "redirect_uri": redirect_uri,
@@ -24,6 +26,7 @@ def authorization_url(client: Client, *, redirect_uri: str, state: str, code_cha
         "state": state,
         "code_challenge": code_challenge,
         "code_challenge_method": "S256",
+        **more,
     }
     return str(httpx.URL(f"{client.issuer}/login/oauth/authorize").copy_merge_params(asked))
 

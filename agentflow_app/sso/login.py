@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -49,11 +49,17 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A sign-in that came back: of a connection, or of a `provider` that is open to everyone."""
+    """A sign-in that came back: of a connection, or of a `provider` that is open to everyone.
+
+    With `session_id` it was to prove that the session's person is `user_id`.
+    """
 
     connection: SsoConnection | None
     provider: str | None
     destination: str
+    began_at: datetime
+    session_id: UUID | None
+    user_id: UUID | None
 
 
 def own_path(text: str | None) -> str:
@@ -73,15 +79,22 @@ def code_challenge(browser: str) -> str:
 
 
 async def keep(
-    destination: str | None, *, connection_id: UUID | None = None, provider: str | None = None
+    destination: str | None,
+    *,
+    connection_id: UUID | None = None,
+    provider: str | None = None,
+    session_id: UUID | None = None,
+    user_id: UUID | None = None,
 ) -> tuple[str, str]:
-    """A sign-in sets out: its state, and the secret of the browser."""
+    """A sign-in, or a proof for a session, sets out: its state, and the secret of the browser."""
     state, browser = new_secret(), new_secret()
     async with database().system() as tx:
         tx.add(
             SsoLogin(
                 connection_id=connection_id,
                 provider=provider,
+                session_id=session_id,
+                user_id=user_id,
                 state_hash=digest(state),
                 browser_hash=digest(browser),
                 destination=own_path(destination),
@@ -95,8 +108,7 @@ async def begin(email: str | None, connection_id: UUID | None, destination: str 
     """Raises NoDoor or ProviderFault."""
     async with database().system() as tx:
         if connection_id is not None:
-            query = select(SsoConnection).where(col(SsoConnection.id) == connection_id)
-            row = (await tx.execute(query.where(col(SsoConnection.active)))).scalar_one_or_none()
+            row = await connection_in_use(tx, connection_id)
         else:
             row = await domains.owner_of(tx, domains.domain_of(email or ""))
     if row is None:
@@ -138,30 +150,48 @@ async def spend(state: str, browser: str | None) -> Spent:
             col(SsoLogin.browser_hash) == digest(browser or ""),
             col(SsoLogin.expires_at) > func.now(),
         )
-        .returning(col(SsoLogin.connection_id), col(SsoLogin.provider), col(SsoLogin.destination))
+        .returning(
+            col(SsoLogin.connection_id),
+            col(SsoLogin.provider),
+            col(SsoLogin.destination),
+            col(SsoLogin.created_at),
+            col(SsoLogin.session_id),
+            col(SsoLogin.user_id),
+        )
     )
     async with database().system() as tx:
         found = (await tx.execute(gone)).one_or_none()
         row = None
         if found is not None and found[0] is not None:
-            query = select(SsoConnection).where(col(SsoConnection.id) == found[0], col(SsoConnection.active))
-            row = (await tx.execute(query)).scalar_one_or_none()
+            row = await connection_in_use(tx, found[0])
     if found is None or (row is None and found[1] is None):
         raise LoginGone
-    return Spent(row, found[1], found[2])
+    return Spent(row, *found[1:])
 
 
-async def _enter(row: SsoConnection, answer: Mapping[str, str], browser: str) -> Login:
-    client = await client_of(row)
-    wanted = {"email", *([row.role_claim] if row.role_claim else [])}
-    claims = await provider.identify(
-        client,
+async def connection_in_use(tx: Transaction, connection_id: UUID) -> SsoConnection | None:
+    """On the system role."""
+    query = select(SsoConnection).where(col(SsoConnection.id) == connection_id, col(SsoConnection.active))
+    return (await tx.execute(query)).scalar_one_or_none()
+
+
+async def identified(
+    row: SsoConnection, answer: Mapping[str, str], browser: str, wanted: set[str]
+) -> dict[str, Any]:
+    """The claims about who came back. Raises ProviderFault or ProviderRefused."""
+    return await provider.identify(
+        await client_of(row),
         answer,
         verifier=derived(browser, "verifier"),
         nonce=derived(browser, "nonce"),
         redirect_uri=redirect_uri(),
         wanted=wanted,
     )
+
+
+async def _enter(row: SsoConnection, answer: Mapping[str, str], browser: str) -> Login:
+    wanted = {"email", *([row.role_claim] if row.role_claim else [])}
+    claims = await identified(row, answer, browser, wanted)
     user_id = await _person(row, claims)
     await admit(user_id, row.org_id, _role(row, claims), mapped=row.role_claim is not None)
     return await open_login(user_id, row.org_id, "page", method="sso")
@@ -186,7 +216,7 @@ async def _person(row: SsoConnection, claims: Mapping[str, Any]) -> UUID:
     async with database().system() as tx:
         if not await domains.answers_for(tx, row.id, domains.domain_of(email)):
             raise AddressRefused(f"{domains.domain_of(email)} is not a verified domain of this connection")
-        known = await _known(tx, row, claims["sub"])
+        known = await person_known(tx, row, claims["sub"])
         if known is not None:
             return known
         user_id = await arrive(tx, email, name_of(claims.get("name"), email), row.org_id)
@@ -198,7 +228,7 @@ async def _person(row: SsoConnection, claims: Mapping[str, Any]) -> UUID:
             subject=claims["sub"],
         )
         await tx.execute(made.on_conflict_do_nothing())
-        known = await _known(tx, row, claims["sub"])
+        known = await person_known(tx, row, claims["sub"])
         if known is None:
             raise AddressRefused("the subject cannot be kept")
         return known
@@ -209,7 +239,7 @@ def name_of(told: object, email: str) -> str:
     return name or email.partition("@")[0]
 
 
-async def _known(tx: Transaction, row: SsoConnection, subject: str) -> UUID | None:
+async def person_known(tx: Transaction, row: SsoConnection, subject: str) -> UUID | None:
     query = select(col(SsoIdentity.user_id)).where(
         col(SsoIdentity.connection_id) == row.id, col(SsoIdentity.subject) == subject
     )

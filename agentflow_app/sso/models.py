@@ -86,6 +86,7 @@ class SsoLogin(SQLModel, table=True):
     """A sign-in that is on its way to the provider and back. Used once, it is gone.
 
     It is a connection's, or that of a `provider` which is open to everyone: google, github.
+    With `session_id` it lets nobody in: it proves that the login's person, `user_id`, is there.
     Both hashes are SHA-256; nonce and PKCE verifier come from the browser's secret and are not kept.
     """
 
@@ -96,6 +97,8 @@ class SsoLogin(SQLModel, table=True):
         default=None, foreign_key="sso_connections.id", ondelete="CASCADE", index=True
     )
     provider: str | None = Field(default=None, max_length=20)
+    session_id: UUID | None = None
+    user_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE", index=True)
     state_hash: str = Field(max_length=64, unique=True)
     browser_hash: str = Field(max_length=64)
     destination: str = Field(max_length=500)

@@ -19,8 +19,8 @@ from agentflow_app.accounts.service import Login, SsoRequired, enter_home
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.schemas import parse_email
-from agentflow_app.core.settings import settings
 from agentflow_app.sso import github, provider
+from agentflow_app.sso.clients import clients
 from agentflow_app.sso.enforcement import enforcing_organization
 from agentflow_app.sso.errors import NoDoor, ProviderFault, SocialAddressRefused
 from agentflow_app.sso.login import Begun, code_challenge, derived, keep, name_of
@@ -30,7 +30,6 @@ from agentflow_app.sso.service import redirect_uri
 
 logger = logging.getLogger(__name__)
 Provider = Literal["google", "github"]
-GOOGLE = "https://accounts.google.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +49,8 @@ class Linked:
     created_at: datetime
 
 
-def _clients() -> dict[str, Client]:
-    now = settings()
-    given = {
-        "google": Client(GOOGLE, now.google_client_id, now.google_client_secret.get_secret_value()),
-        "github": Client(now.github_url, now.github_client_id, now.github_client_secret.get_secret_value()),
-    }
-    return {name: client for name, client in given.items() if client.client_id}
-
-
-def offered() -> list[str]:
-    """The providers that the operator has set up."""
-    return list(_clients())
-
-
-def _client(name: str) -> Client:
-    client = _clients().get(name)
+def client_named(name: str) -> Client:
+    client = clients().get(name)
     if client is None:
         raise NoDoor
     return client
@@ -73,7 +58,7 @@ def _client(name: str) -> Client:
 
 async def begin(name: Provider, destination: str | None) -> Begun:
     """Raises NoDoor or ProviderFault."""
-    client = _client(name)
+    client = client_named(name)
     found = await provider.discover(client.issuer) if name == "google" else {}
     state, browser = await keep(destination, provider=name)
     way = {"redirect_uri": redirect_uri(), "state": state, "code_challenge": code_challenge(browser)}
@@ -88,9 +73,9 @@ async def finish(name: str, answer: Mapping[str, str], browser: str) -> Entered:
 
     Raises an AppError: of `sso.errors`, SecondFactorRequired, SsoRequired, AddressUnproved or ShutOut.
     """
-    client = _client(name)
+    client = client_named(name)
     try:
-        claims = await _claims(name, client, answer, browser)
+        claims = await claims_of(name, client, answer, browser)
     except ProviderFault as error:
         logger.warning("A sign-in with %s failed: %s", name, error.reason)
         raise
@@ -99,7 +84,7 @@ async def finish(name: str, answer: Mapping[str, str], browser: str) -> Entered:
     return Entered(await enter_home(user_id, name), newcomer)
 
 
-async def _claims(name: str, client: Client, answer: Mapping[str, str], browser: str) -> dict[str, Any]:
+async def claims_of(name: str, client: Client, answer: Mapping[str, str], browser: str) -> dict[str, Any]:
     verifier = derived(browser, "verifier")
     if name == "github":
         return await github.identify(client, answer, verifier=verifier, redirect_uri=redirect_uri())
@@ -115,7 +100,7 @@ async def _claims(name: str, client: Client, answer: Mapping[str, str], browser:
 
 async def _person(tx: Transaction, name: str, issuer: str, claims: Mapping[str, Any]) -> tuple[UUID, bool]:
     """Who the subject is: known from before, or by an address that was proved there and here, or new."""
-    known = await _known(tx, issuer, claims["sub"])
+    known = await person_known(tx, issuer, claims["sub"])
     if known is not None:
         return known, False
     email = parse_email(claims.get("email"))
@@ -126,12 +111,12 @@ async def _person(tx: Transaction, name: str, issuer: str, claims: Mapping[str, 
     user_id, newcomer = await settle(tx, email, name_of(claims.get("name"), email), name)
     made = insert(SocialIdentity).values(id=new_id(), user_id=user_id, issuer=issuer, subject=claims["sub"])
     await tx.execute(made.on_conflict_do_nothing())
-    known = await _known(tx, issuer, claims["sub"])
+    known = await person_known(tx, issuer, claims["sub"])
     assert known is not None
     return known, newcomer
 
 
-async def _known(tx: Transaction, issuer: str, subject: str) -> UUID | None:
+async def person_known(tx: Transaction, issuer: str, subject: str) -> UUID | None:
     query = select(col(SocialIdentity.user_id)).where(
         col(SocialIdentity.issuer) == issuer, col(SocialIdentity.subject) == subject
     )

@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from agentflow_app.accounts import tokens
 from agentflow_app.accounts.models import ApiKey, Passkey
+from agentflow_app.accounts.proof import keep_proof
 from agentflow_app.accounts.sessions import (
     REFRESH_COOKIE,
     SESSION_COOKIE,
@@ -31,6 +32,7 @@ from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.stream import follow
 from agentflow_app.organizations.exports import write_export
+from agentflow_app.sso.models import SocialIdentity
 from tests.actors import GREETING, PASSWORD, REVIEW, People, Person, join, published, running, unique_email
 
 B = "/api/v1"
@@ -95,6 +97,12 @@ TABLE = (
     Row("GET", ME + "/sessions", 200, 200, 200, 200, 200, 403),
     Row("DELETE", ME + "/sessions/{session_id}", 204, 404, 404, 404, 404, 403),
     Row("POST", ME + "/logout-everywhere", 204, 204, 204, 204, 204, 403),
+    Row("GET", ME + "/proof", 200, 200, 200, 200, 200, 403),
+    Row("POST", ME + "/proof", 200, 200, 200, 200, 200, 403, {"password": PASSWORD}),
+    Row("POST", ME + "/proof/passkey", 200, 409, 409, 409, 409, 403),
+    Row("POST", ME + "/proof/provider", 404, 404, 404, 404, 404, 403, {"provider": "github"}),
+    Row("GET", ME + "/identities", 200, 200, 200, 200, 200, 403),
+    Row("DELETE", ME + "/identities/{identity_id}", 204, 404, 404, 404, 404, 403),
     Row("GET", ME + "/second-factor", 200, 200, 200, 200, 200, 403),
     Row("POST", ME + "/second-factor/totp", 200, 200, 200, 200, 200, 403, {"password": PASSWORD}),
     Row("POST", ME + "/second-factor/totp/confirm", 409, 409, 409, 409, 409, 403, {"code": "000000"}),
@@ -296,14 +304,20 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
     await alice.client.put(f"/org/teams/{team}/members/{member.actor.user_id}")
     export = (await alice.client.post("/org/export")).json()["id"]
     key = await alice.client.post("/org/api-keys", json={"name": "Listed", "scopes": ["agents:read"]})
-    session, passkey = new_id(), new_id()
+    session, passkey, identity = new_id(), new_id(), new_id()
     async with database().system() as tx:
         await open_page_session(tx, Identity(alice.actor.user_id or new_id(), alice.org_id, session))
         fields = {"credential_id": passkey.bytes, "public_key": b"", "transports": []}
+        tx.add(SocialIdentity(id=identity, user_id=alice.actor.user_id, issuer="x", subject=identity.hex))
+        claims = tokens.read_access_token(alice.token)
+        assert claims
+        assert claims.session_id
+        await keep_proof(tx, claims.session_id, claims.user_id)
         tx.add(Passkey(id=passkey, user_id=alice.actor.user_id, name="Phone", **fields))
     found = {
         "session_id": str(session),
         "passkey_id": str(passkey),
+        "identity_id": str(identity),
         "agent_id": agent_id,
         "execution_id": run,
         "key_id": key.json()["id"],

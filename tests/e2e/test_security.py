@@ -24,6 +24,11 @@ async def _log_in(visitor: Visitor) -> None:
     await visitor.page.get_by_role("button", name="Log in", exact=True).click()
 
 
+async def _prove(visitor: Visitor) -> None:
+    await visitor.page.get_by_label("Your password").fill(PASSWORD)
+    await visitor.page.get_by_role("button", name="Confirm", exact=True).click()
+
+
 async def _is_home(page: Page) -> None:
     await expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
 
@@ -33,10 +38,9 @@ async def test_an_authenticator_app_is_set_up_and_asked_for(visit: Visit) -> Non
     await ada.go("/settings/security")
     await ada.page.get_by_role("button", name="Set up").click()
     await ada.page.get_by_label("Your password").fill("not the password")
-    await ada.page.get_by_role("button", name="Go on").click()
+    await ada.page.get_by_role("button", name="Confirm", exact=True).click()
     await expect(ada.page.get_by_role("alert")).to_contain_text("Password: is wrong")
-    await ada.page.get_by_label("Your password").fill(PASSWORD)
-    await ada.page.get_by_role("button", name="Go on").click()
+    await _prove(ada)
     await expect(ada.page.get_by_alt_text("QR code for the authenticator app")).to_be_visible()
     secret = await ada.page.get_by_role("dialog").locator("code").inner_text()
     app = pyotp.TOTP(secret)
@@ -80,8 +84,8 @@ async def test_a_passkey_is_added_and_logs_in(visit: Visit, stack: Installation)
     await device.send("WebAuthn.addVirtualAuthenticator", {"options": VIRTUAL})
     await ada.go("/settings/security")
     await ada.page.get_by_role("button", name="Add a passkey").click()
+    await _prove(ada)
     await ada.page.get_by_label("Name").fill("My laptop")
-    await ada.page.get_by_label("Your password").fill(PASSWORD)
     await ada.page.get_by_role("button", name="Go on").click()
     await expect(ada.page.get_by_role("heading", name="Keep these recovery codes")).to_be_visible()
     await ada.page.get_by_role("button", name="Done").click()
@@ -100,7 +104,7 @@ async def test_a_passkey_is_added_and_logs_in(visit: Visit, stack: Installation)
 
     await ada.go("/settings/security")
     await ada.page.get_by_role("button", name="Remove My laptop").click()
-    await ada.page.get_by_label("Your password").fill(PASSWORD)
+    await ada.page.get_by_role("button", name="Use a passkey").click()
     await ada.page.get_by_role("button", name="Remove passkey").click()
     await expect(ada.page.get_by_text("My laptop", exact=True)).to_have_count(0)
 

@@ -21,9 +21,10 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.core.settings import Settings
 from agentflow_app.core.settings import settings as current_settings
 from agentflow_app.organizations.models import Membership, Organization
-from agentflow_app.sso import social
+from agentflow_app.sso import clients
 from agentflow_app.sso.domains import vouch
 from agentflow_app.sso.github import _api
+from agentflow_app.sso.social import linked
 from tests.actors import PASSWORD, Person, password_hash
 from tests.support.github import CLIENT_ID, CLIENT_SECRET, GitHub, github
 from tests.support.identity_provider import CLIENT_ID as GOOGLE_ID
@@ -50,7 +51,7 @@ def configured(hub: GitHub, idp: IdentityProvider, monkeypatch: pytest.MonkeyPat
         "google_client_secret": SecretStr(GOOGLE_SECRET),
     }.items():
         monkeypatch.setattr(current_settings(), name, value)
-    monkeypatch.setattr(social, "GOOGLE", idp.issuer)
+    monkeypatch.setattr(clients, "GOOGLE", idp.issuer)
 
 
 def _knows(hub: GitHub, login: str, *emails: tuple[str, bool, bool], name: str | None = None) -> str:
@@ -155,7 +156,7 @@ async def test_an_account_is_linked_only_where_its_own_address_was_proved(
     assert await _with_github(window, hub, login) == "/"
     assert window.is_in
     assert await _places(email) == [("Old's organization", "owner")]
-    assert [each.issuer for each in await social.linked(user.id)] == [f"http://{hub.host}"]
+    assert [each.issuer for each in await linked(user.id)] == [f"http://{hub.host}"]
 
 
 async def test_who_is_deactivated_stays_out(hub: GitHub, open_window: Any) -> None:
@@ -253,9 +254,9 @@ async def test_a_second_factor_is_asked_for_in_the_same_browser(
 async def test_what_is_not_set_up_is_no_door(
     open_window: Any, monkeypatch: pytest.MonkeyPatch, anonymous: httpx.AsyncClient
 ) -> None:
-    assert social.offered() == ["google", "github"]
+    assert clients.offered() == ["google", "github"]
     monkeypatch.setattr(current_settings(), "github_client_id", "")
-    assert social.offered() == ["google"]
+    assert clients.offered() == ["google"]
     assert await open_window().start(provider="github") == "/login?problem=SSO_NOT_FOUND"
     assert (await anonymous.get("/auth/sso/start", params={"provider": "evil"})).status_code == 422
 

@@ -147,6 +147,18 @@ export function PasskeyMaker({ asked, onMade, onFailed }) {
   return null;
 }
 
+/** Has a passkey sign whenever `asked` changes, and tells the page what it answered. */
+export function PasskeyAsker({ asked, onMade, onFailed }) {
+  useEffect(() => {
+    if (!asked?.challenge) return;
+    ask(asked.options).then(
+      (credential) => onMade(credential),
+      () => onFailed("No passkey was used. Try again, or confirm another way."),
+    );
+  }, [asked?.challenge]);
+  return null;
+}
+
 /** What the link carried after its #, taken out of the address at once. */
 function useCarried(wanted) {
   const carried = useRef("");

@@ -80,6 +80,16 @@ class PasskeyMaker(rx.Component):
     on_failed: rx.EventHandler[_failed]  # type: ignore[valid-type,type-arg]
 
 
+class PasskeyAsker(rx.Component):
+    """Has a passkey sign what `asked` {challenge, options} holds, anew for each challenge."""
+
+    library = LIBRARY
+    tag = "PasskeyAsker"
+    asked: rx.Var[dict[str, Any]]
+    on_made: rx.EventHandler[_made]  # type: ignore[valid-type,type-arg]  # how Reflex declares arguments
+    on_failed: rx.EventHandler[_failed]  # type: ignore[valid-type,type-arg]
+
+
 class FieldNote(rx.Component):
     library = LIBRARY
     tag = "FieldNote"

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from agentflow_app.ui.accounts.profile_state import OwnProfile
+from agentflow_app.ui.accounts.proof import proof_dialog
 from agentflow_app.ui.components.button import button
 from agentflow_app.ui.components.card import card, section
 from agentflow_app.ui.components.dialog import dialog
@@ -54,29 +55,43 @@ def _email() -> rx.Component:
         rx.cond(OwnProfile.can_verify & ~OwnProfile.verified, resend),
         class_name="flex flex-wrap items-center gap-2 px-4 pt-4",
     )
-    change = rx.el.form(
-        labelled(
-            "New address",
-            text_input("own-email", name="email", type="email", auto_complete="email", max_length=255),
-            field_id="own-email",
-            help_text="It counts once you follow the link that is sent there.",
-        ),
-        labelled(
-            "Your password",
-            text_input("own-password", name="password", type="password", auto_complete="current-password"),
-            field_id="own-password",
-        ),
-        form_error(OwnProfile.email_error),
-        rx.el.div(button("Change the address", type="submit"), class_name="flex justify-end"),
-        on_submit=OwnProfile.change_email,
-        reset_on_submit=True,
-        class_name=_FORM,
+    change = rx.el.div(
+        button("Change the address…", on_click=OwnProfile.ask("email")),
+        class_name="flex justify-end p-4",
     )
     without = rx.el.p(
         "This server sends no mail, so an address can be neither verified nor changed here.",
         class_name="p-4 text-base text-gray-11",
     )
     return section("E-mail address", current, rx.cond(OwnProfile.can_verify, change, without))
+
+
+def _email_dialog() -> rx.Component:
+    return dialog(
+        "Change your e-mail address",
+        rx.el.form(
+            labelled(
+                "New address",
+                text_input(
+                    "own-email",
+                    name="email",
+                    type="email",
+                    required=True,
+                    auto_complete="email",
+                    max_length=255,
+                ),
+                field_id="own-email",
+            ),
+            form_error(OwnProfile.ask_error),
+            id="change-email-form",
+            on_submit=OwnProfile.change_email,
+            class_name="flex flex-col gap-4",
+        ),
+        is_open=OwnProfile.asking == "email",
+        on_open_change=OwnProfile.set_asking,
+        description="It counts once you follow the link that is sent there.",
+        actions=[button("Send the link", kind="primary", type="submit", form="change-email-form")],
+    )
 
 
 def _line(title: str, text: str, control: rx.Component) -> rx.Component:
@@ -108,24 +123,13 @@ def _delete_dialog() -> rx.Component:
                 ),
                 field_id="delete-email",
             ),
-            labelled(
-                "Your password",
-                text_input(
-                    "delete-password",
-                    name="password",
-                    type="password",
-                    required=True,
-                    auto_complete="current-password",
-                ),
-                field_id="delete-password",
-            ),
-            form_error(OwnProfile.delete_error),
+            form_error(OwnProfile.ask_error),
             id="delete-account-form",
             on_submit=OwnProfile.delete_account,
             class_name="flex flex-col gap-4",
         ),
-        is_open=OwnProfile.deleting,
-        on_open_change=OwnProfile.set_deleting,
+        is_open=OwnProfile.asking == "delete",
+        on_open_change=OwnProfile.set_asking,
         description=(
             "You are logged out everywhere, your API keys stop working, and all that names you is erased. "
             "What you made stays with your organizations. This cannot be taken back."
@@ -145,9 +149,8 @@ def _data() -> rx.Component:
         _line(
             "Delete your account",
             "All that names you is erased. Hand over or delete the organizations that only you own first.",
-            button("Delete…", on_click=OwnProfile.set_deleting(True)),
+            button("Delete…", on_click=OwnProfile.ask("delete")),
         ),
-        _delete_dialog(),
     )
 
 
@@ -163,5 +166,8 @@ def profile_page() -> rx.Component:
                 rx.el.div(_name(), _email(), _data(), class_name="flex flex-col gap-6"),
             ),
         ),
+        proof_dialog(OwnProfile),
+        _email_dialog(),
+        _delete_dialog(),
         active="/settings/profile",
     )

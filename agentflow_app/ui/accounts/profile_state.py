@@ -8,21 +8,24 @@ from agentflow_app.accounts import profile
 from agentflow_app.accounts.erasure import erase_account
 from agentflow_app.accounts.schemas import AccountDelete, EmailChange, Profile, ProfileChange
 from agentflow_app.core.errors import AppError
+from agentflow_app.core.tenancy import Actor
 from agentflow_app.privacy.service import personal_data
+from agentflow_app.ui.accounts.proof_state import Proving
 from agentflow_app.ui.forms import problem, read_form, text_of
 from agentflow_app.ui.session import PageState, actor_of, acts, event, loads
 from agentflow_app.ui.shell import Shell
 
+QUESTIONS = ("email", "delete")
 
-class OwnProfile(PageState, rx.State):
+
+class OwnProfile(Proving, PageState, rx.State):
     name: str = ""
     email: str = ""
     verified: bool = False
     can_verify: bool = False
     error: str = ""
-    email_error: str = ""
-    deleting: bool = False
-    delete_error: str = ""
+    asking: str = ""
+    ask_error: str = ""
 
     @event
     @loads
@@ -31,8 +34,13 @@ class OwnProfile(PageState, rx.State):
         actor = await actor_of(self)
         shell._show(actor)
         self._fill(await profile.read_profile(actor))
-        self.error, self.email_error, self.delete_error = "", "", ""
-        self.deleting = False
+        self._forget()
+        self.error = ""
+        await self._resume(actor, QUESTIONS)
+
+    def _forget(self) -> None:
+        self.asking, self.ask_error = "", ""
+        self._end_proof()
 
     def _fill(self, found: Profile) -> None:
         self.name, self.email = found.name, found.email
@@ -56,13 +64,13 @@ class OwnProfile(PageState, rx.State):
     @acts
     async def change_email(self, form: dict[str, Any]) -> Any:
         actor = await actor_of(self)
-        given = {"email": text_of(form, "email"), "password": secret_of(form, "password")}
         try:
-            await profile.ask_for_address(actor, read_form(EmailChange, given))
+            data = read_form(EmailChange, {"email": text_of(form, "email")})
+            await profile.ask_for_address(actor, data)
         except AppError as error:
-            self.email_error = problem(error)
+            self.ask_error = problem(error)
             return None
-        self.email_error = ""
+        self._forget()
         return rx.toast.success("Follow the link that was sent to the new address")
 
     @event
@@ -78,18 +86,30 @@ class OwnProfile(PageState, rx.State):
         return rx.download(data=found.model_dump_json(indent=2), filename="my-data.json")
 
     @event
-    async def set_deleting(self, is_open: bool) -> None:
-        self.deleting, self.delete_error = bool(is_open), ""
+    @acts
+    async def ask(self, question: str) -> None:
+        """For a new address, or the end of the account."""
+        actor = await actor_of(self)
+        self._forget()
+        if question in QUESTIONS:
+            await self._ask_for_proof(actor, question, "")
+
+    async def _go_on(self, actor: Actor, question: str, target: str) -> None:
+        self.asking = question
+
+    @event
+    async def set_asking(self, is_open: bool) -> None:
+        if not is_open:
+            self._forget()
 
     @event
     @acts
     async def delete_account(self, form: dict[str, Any]) -> Any:
         actor = await actor_of(self)
-        given = {"password": secret_of(form, "password"), "confirm": text_of(form, "confirm")}
         try:
-            await erase_account(actor, read_form(AccountDelete, given))
+            await erase_account(actor, read_form(AccountDelete, {"confirm": text_of(form, "confirm")}))
         except AppError as error:
-            self.delete_error = problem(error)
+            self.ask_error = problem(error)
             return None
         return rx.redirect("/login")
 

@@ -1,4 +1,7 @@
-"""A person's password, second factor, passkeys, sessions. Secrets pass once, and go with their dialog."""
+"""How a person signs in: password, second factor, passkeys, linked accounts, sessions.
+
+Secrets pass once, and go with their dialog.
+"""
 
 import base64
 from dataclasses import dataclass
@@ -6,9 +9,8 @@ from typing import Any
 
 import reflex as rx
 
-from agentflow_app.accounts import active, passkeys, profile, recovery, second_factor
+from agentflow_app.accounts import active, identities, passkeys, profile, recovery, second_factor
 from agentflow_app.accounts.schemas import (
-    Confirmed,
     Disable,
     NewPasskey,
     PasskeyRename,
@@ -18,12 +20,15 @@ from agentflow_app.accounts.schemas import (
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.ui.accounts.profile_state import secret_of
+from agentflow_app.ui.accounts.proof_state import Proving
 from agentflow_app.ui.figures import moment
 from agentflow_app.ui.forms import problem, read_form, text_of
 from agentflow_app.ui.session import PageState, actor_of, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
-QUESTIONS = ("password", "totp", "renew", "disable", "passkey", "rename", "remove", "session", "everywhere")
+QUESTIONS = ("password", "rename", "session", "everywhere")
+PROVED = ("first_password", "totp", "renew", "disable", "passkey", "remove", "unlink")
+"""What is asked of who has proved that it is them."""
 
 
 @dataclass
@@ -44,7 +49,19 @@ class PasskeyRow:
     used: str = ""
 
 
-class Security(PageState, rx.State):
+@dataclass
+class IdentityRow:
+    id: str = ""
+    name: str = ""
+    kind: str = ""
+    since: str = ""
+    usable: bool = True
+
+
+KINDS = {"google": "Google", "github": "GitHub", "sso": "Single sign-on", "other": "No longer set up here"}
+
+
+class Security(Proving, PageState, rx.State):
     has_password: bool = True
     demanded: bool = False
     totp_since: str = ""
@@ -52,11 +69,13 @@ class Security(PageState, rx.State):
     codes_left: int = 0
     passkeys: list[PasskeyRow] = []
     sessions: list[SessionRow] = []
+    identities: list[IdentityRow] = []
 
     asking: str = ""
     error: str = ""
     passkey: PasskeyRow = PasskeyRow()
     session: SessionRow = SessionRow()
+    identity: IdentityRow = IdentityRow()
     qr: str = ""
     secret: str = ""
     codes: list[str] = []
@@ -72,15 +91,21 @@ class Security(PageState, rx.State):
         actor = await actor_of(self)
         shell._show(actor)
         await self._read(actor)
+        await self._resume(actor, PROVED)
 
     def _forget(self) -> None:
         self.asking, self.error, self.qr, self.secret, self.codes = "", "", "", "", []
         self.asked, self.making, self._name = {}, False, ""
+        self._end_proof()
 
     async def _read(self, actor: Actor) -> None:
         self.has_password = (await profile.read_profile(actor)).has_password
         factor = await second_factor.show(actor)
         keys = await passkeys.list_passkeys(actor)
+        self.identities = [
+            IdentityRow(str(each.id), each.name, KINDS[each.kind], moment(each.created_at), each.usable)
+            for each in await identities.list_identities(actor)
+        ]
         self.totp_since, self.codes_left = moment(factor.totp_since), factor.recovery_codes_left
         self.has_second_factor = bool(factor.totp_since or keys)
         self.demanded = actor.lacks_second_factor and not self.has_second_factor
@@ -101,13 +126,26 @@ class Security(PageState, rx.State):
         ]
 
     @event
+    @acts
     async def ask(self, question: str, target: str = "") -> None:
-        if question not in QUESTIONS:
-            return
+        actor = await actor_of(self)
         self._forget()
+        if question in PROVED:
+            await self._ask_for_proof(actor, question, str(target))
+        elif question in QUESTIONS:
+            self._open(question, str(target))
+
+    def _open(self, question: str, target: str) -> None:
         self.passkey = next((each for each in self.passkeys if each.id == target), PasskeyRow())
         self.session = next((each for each in self.sessions if each.id == target), SessionRow())
+        self.identity = next((each for each in self.identities if each.id == target), IdentityRow())
         self.asking = question
+
+    async def _go_on(self, actor: Actor, question: str, target: str) -> None:
+        if question == "totp":
+            await self._begin_totp(actor)
+        else:
+            self._open(question, target)
 
     @event
     async def set_asking(self, is_open: bool) -> None:
@@ -130,13 +168,21 @@ class Security(PageState, rx.State):
 
     @event
     @acts
-    async def begin_totp(self, form: dict[str, Any]) -> None:
+    async def set_password(self, form: dict[str, Any]) -> Any:
+        """The first one."""
         actor = await actor_of(self)
         try:
-            begun = await second_factor.begin(actor, _password(form))
+            given = {"new_password": secret_of(form, "new_password")}
+            await recovery.change_password(actor, read_form(PasswordChange, given))
         except AppError as error:
             self.error = problem(error)
-            return
+            return None
+        self._forget()
+        await self._read(actor)
+        return rx.toast.success("You can log in with your password now, and your other sessions have ended")
+
+    async def _begin_totp(self, actor: Actor) -> None:
+        begun = await second_factor.begin(actor, None)
         drawn = base64.b64encode(begun.qr_svg.encode()).decode()
         self.error, self.asking, self.secret = "", "scan", begun.secret
         self.qr = f"data:image/svg+xml;base64,{drawn}"
@@ -158,10 +204,10 @@ class Security(PageState, rx.State):
 
     @event
     @acts
-    async def renew_codes(self, form: dict[str, Any]) -> None:
+    async def renew_codes(self) -> None:
         actor = await actor_of(self)
         try:
-            done = await second_factor.new_recovery_codes(actor, _password(form))
+            done = await second_factor.new_recovery_codes(actor, None)
         except AppError as error:
             self.error = problem(error)
             return
@@ -172,9 +218,8 @@ class Security(PageState, rx.State):
     @acts
     async def disable_totp(self, form: dict[str, Any]) -> Any:
         actor = await actor_of(self)
-        given = {"password": secret_of(form, "password"), "code": text_of(form, "code")}
         try:
-            await second_factor.disable(actor, read_form(Disable, given))
+            await second_factor.disable(actor, read_form(Disable, {"code": text_of(form, "code")}))
         except AppError as error:
             self.error = problem(error)
             return None
@@ -188,7 +233,7 @@ class Security(PageState, rx.State):
         actor = await actor_of(self)
         try:
             self._name = read_form(PasskeyRename, {"name": text_of(form, "name")}).name
-            begun = await passkeys.begin_registration(actor, _password(form))
+            begun = await passkeys.begin_registration(actor, None)
         except AppError as error:
             self.error = problem(error)
             return
@@ -229,16 +274,30 @@ class Security(PageState, rx.State):
 
     @event
     @acts
-    async def remove_passkey(self, form: dict[str, Any]) -> Any:
+    async def remove_passkey(self) -> Any:
         actor = await actor_of(self)
         try:
-            await passkeys.remove(actor, id_of(self.passkey.id), _password(form))
+            await passkeys.remove(actor, id_of(self.passkey.id), None)
         except AppError as error:
             self.error = problem(error)
             return None
         self._forget()
         await self._read(actor)
         return rx.toast.success("The passkey no longer works")
+
+    @event
+    @acts
+    async def unlink(self) -> Any:
+        actor = await actor_of(self)
+        try:
+            await identities.unlink(actor, id_of(self.identity.id))
+        except AppError as error:
+            self.error = problem(error)
+            return None
+        name = self.identity.name
+        self._forget()
+        await self._read(actor)
+        return rx.toast.success(f"{name} is unlinked")
 
     @event
     @acts
@@ -255,8 +314,3 @@ class Security(PageState, rx.State):
         await active.end_everything(await actor_of(self))
         self._forget()
         return rx.redirect("/login")
-
-
-def _password(form: object) -> str:
-    """Raises ValidationFailed."""
-    return read_form(Confirmed, {"password": secret_of(form, "password")}).password

@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from agentflow_app.mail.service import mail_configured
-from agentflow_app.sso.social import offered
+from agentflow_app.sso.clients import offered
 from agentflow_app.ui.session import SignedOut, actor_of, event
 
 
