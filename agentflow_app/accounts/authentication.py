@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, true, 
 from sqlmodel import col
 
 from agentflow_app.accounts.models import ApiKey, EndedSession, User
-from agentflow_app.accounts.sessions import actor_of
+from agentflow_app.accounts.sessions import actor_of, lacks_single_sign_on
 from agentflow_app.accounts.standing import may_act
 from agentflow_app.accounts.tokens import AccessClaims, digest, read_access_token
 from agentflow_app.core.clock import utcnow
@@ -21,6 +21,7 @@ from agentflow_app.core.tables import timestamp
 from agentflow_app.core.tenancy import Actor, role_of
 from agentflow_app.organizations.models import Membership, Organization
 from agentflow_app.organizations.settings import read_settings
+from agentflow_app.sso.enforcement import demands
 
 KEY_PREFIX = "af_"
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -83,6 +84,7 @@ _MEMBER = Prepared(
         col(Organization.name).label("org_name"),
         col(Organization.settings),
         col(Membership.role),
+        demands(bindparam("org"), col(User.email)).label("demands_sso"),
     )
     .select_from(Membership)
     .join(User, col(User.id) == col(Membership.user_id))
@@ -125,6 +127,10 @@ def _member(row: dict[str, Any], claims: AccessClaims) -> Actor:
         name=row["name"],
         org_name=row["org_name"],
         session_id=claims.session_id,
+        sso_org_id=claims.sso_org_id,
+        lacks_single_sign_on=lacks_single_sign_on(
+            row["demands_sso"], row["role"], claims.org_id, claims.sso_org_id
+        ),
         lacks_second_factor=demanded and row["second_factor_at"] is None,
     )
 
@@ -157,6 +163,9 @@ async def ensure_still_in(actor: Actor) -> None:
             or_(col(ApiKey.expires_at).is_(None), col(ApiKey.expires_at) > func.now()),
         )
         query = query.where(usable.exists())
+    elif actor.sso_org_id != actor.org_id:
+        shut = demands(col(Organization.id), col(User.email))
+        query = query.where(or_(col(Membership.role) == "owner", ~shut))
     async with database().transaction(actor) as tx:
         if (await tx.execute(query)).scalar_one_or_none() is None:
             raise Unauthenticated

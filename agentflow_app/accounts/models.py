@@ -58,6 +58,8 @@ class RefreshToken(SQLModel, table=True):
     user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE", index=True)
     org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE", index=True)
     token_hash: str = Field(max_length=64, unique=True)
+    sso_org_id: UUID | None = None
+    """The organization whose identity provider vouched at the login."""
     opened_at: datetime | None = moment()
     address: str | None = Field(default=None, max_length=45)
     user_agent: str | None = None
@@ -76,6 +78,8 @@ class PageSession(SQLModel, table=True):
     user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE", index=True)
     org_id: UUID = Field(foreign_key="organizations.id", ondelete="CASCADE", index=True)
     token_hash: str = Field(max_length=64, unique=True)
+    sso_org_id: UUID | None = None
+    """The organization whose identity provider vouched at the login."""
     address: str | None = Field(default=None, max_length=45)
     user_agent: str | None = None
     last_seen_at: datetime | None = moment()

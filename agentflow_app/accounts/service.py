@@ -136,12 +136,10 @@ class WrongCode(Unauthenticated):
         super().__init__("That code is not right, or was used before")
 
 
-def _render(
-    user: User, org: Organization, role: str, kind: Kind, secret: str, session_id: UUID | None
-) -> Login:
-    actor = actor_of(user, org, role, session_id)
+def _render(user: User, org: Organization, role: str, kind: Kind, secret: str, who: Identity) -> Login:
+    actor = actor_of(user, org, role, who.session_id)
     body = SignedIn(
-        access_token=issue_access_token(user.id, org.id, session_id),
+        access_token=issue_access_token(user.id, org.id, who.session_id, who.sso_org_id),
         expires_in=ACCESS_SECONDS,
         user=UserOut.model_validate(user),
         org=OrgOut.model_validate(org),
@@ -150,13 +148,24 @@ def _render(
     return Login(body, actor, secret, kind)
 
 
-async def _open(tx: Transaction, user: User, org: Organization, role: str, kind: Kind, method: str) -> Login:
-    """The one place where a login begins; `method` says how the person proved who they are."""
+async def _open(
+    tx: Transaction,
+    user: User,
+    org: Organization,
+    role: str,
+    kind: Kind,
+    method: str,
+    sso_org_id: UUID | None = None,
+) -> Login:
+    """The one place where a login begins; `method` says how the person proved who they are.
+
+    `sso_org_id`: the organization whose provider vouched for them.
+    """
     if method.startswith(("pass", "social")) and await held_to_sso(tx, user) is not None:
         raise SsoRequired
-    who = Identity(user.id, org.id, new_id())
+    who = Identity(user.id, org.id, new_id(), sso_org_id)
     secret = await (open_page_session if kind == "page" else open_refresh)(tx, who)
-    login = _render(user, org, role, kind, secret, who.session_id)
+    login = _render(user, org, role, kind, secret, who)
     told = {"method": method, "kind": kind, "session_id": str(who.session_id)}
     record(tx, login.actor, "user.signed_in", "user", user.id, told)
     await tx.flush()
@@ -320,20 +329,22 @@ async def _add_user(tx: Transaction, email: str, name: str, hashed: str) -> User
     return user
 
 
-async def open_login(user_id: UUID, org_id: UUID, kind: Kind, *, method: str) -> Login:
+async def open_login(
+    user_id: UUID, org_id: UUID, kind: Kind, *, method: str, sso_org_id: UUID | None = None
+) -> Login:
     """For who has proved who they are, by `method`. Raises NoSuchOrganization where they may not act."""
     async with database().system() as tx:
         row = (await tx.execute(_standing(user_id, org_id))).one_or_none()
         if row is None:
             raise NoSuchOrganization(org_id)
-        return await _open(tx, *row, kind, method)
+        return await _open(tx, *row, kind, method, sso_org_id)
 
 
 async def switch(actor: Actor, org_id: UUID, used: str | None) -> Login:
     """Tokens for another of the person's organizations; `used`, the refresh token held so far, ends."""
     if not actor.is_person or actor.user_id is None:
         raise Forbidden("Only a person changes between organizations; a key belongs to one")
-    login = await open_login(actor.user_id, org_id, "token", method="switch")
+    login = await open_login(actor.user_id, org_id, "token", method="switch", sso_org_id=actor.sso_org_id)
     await log_out(used, None)
     return login
 
@@ -356,7 +367,7 @@ async def refresh(secret: str | None) -> Login:
         if found:
             who, _ = found
             row = (await tx.execute(_standing(who.user_id, who.org_id))).one_or_none()
-        login = _render(*row, "token", found[1], found[0].session_id) if row and found else None
+        login = _render(*row, "token", found[1], found[0]) if row and found else None
     if login is None:
         raise SessionExpired("Log in again")
     return login

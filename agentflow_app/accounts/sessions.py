@@ -20,6 +20,7 @@ from agentflow_app.core.origin import origin
 from agentflow_app.core.tenancy import Actor, role_of
 from agentflow_app.organizations.models import Membership, Organization
 from agentflow_app.organizations.settings import read_settings
+from agentflow_app.sso.enforcement import demands
 
 REFRESH_LIFETIME = timedelta(days=7)
 PAGE_LIFETIME = timedelta(days=14)
@@ -34,6 +35,7 @@ class Identity:
     user_id: UUID
     org_id: UUID
     session_id: UUID | None = None
+    sso_org_id: UUID | None = None
 
 
 class SessionExpired(Unauthenticated):
@@ -51,6 +53,7 @@ async def open_refresh(tx: Transaction, who: Identity, opened_at: datetime | Non
             user_agent=source.user_agent,
             user_id=who.user_id,
             org_id=who.org_id,
+            sso_org_id=who.sso_org_id,
             token_hash=digest(secret),
             expires_at=utcnow() + REFRESH_LIFETIME,
         )
@@ -77,7 +80,7 @@ async def exchange_refresh(tx: Transaction, secret: str) -> tuple[Identity, str]
         await end_sessions(tx, row.user_id, only=row.family_id)
         return None
     row.used_at = row.used_at or now
-    who = Identity(row.user_id, row.org_id, row.family_id)
+    who = Identity(row.user_id, row.org_id, row.family_id, row.sso_org_id)
     return who, await open_refresh(tx, who, row.opened_at)
 
 
@@ -133,6 +136,7 @@ async def open_page_session(tx: Transaction, who: Identity) -> str:
             user_agent=source.user_agent,
             user_id=who.user_id,
             org_id=who.org_id,
+            sso_org_id=who.sso_org_id,
             token_hash=digest(secret),
             expires_at=utcnow() + PAGE_LIFETIME,
         )
@@ -158,7 +162,13 @@ async def actor_for_session(secret: str | None) -> Actor | None:
     async with database().system() as tx:
         row = (
             await tx.execute(
-                select(User, Organization, col(Membership.role), PageSession)
+                select(
+                    User,
+                    Organization,
+                    col(Membership.role),
+                    PageSession,
+                    demands(col(Organization.id), col(User.email)),
+                )
                 .select_from(PageSession)
                 .join(User, col(User.id) == col(PageSession.user_id))
                 .join(Organization, col(Organization.id) == col(PageSession.org_id))
@@ -176,11 +186,21 @@ async def actor_for_session(secret: str | None) -> Actor | None:
         ).one_or_none()
         if row is None:
             return None
-        user, org, role, session = row
+        user, org, role, session, demanded = row
         if session.last_seen_at is None or utcnow() - session.last_seen_at > SEEN_EVERY:
             seen = update(PageSession).where(col(PageSession.id) == session.id)
             await tx.execute(seen.values(last_seen_at=func.now()))
-    return replace(actor_of(user, org, role, session.id), operates=user.is_operator)
+    return replace(
+        actor_of(user, org, role, session.id),
+        operates=user.is_operator,
+        sso_org_id=session.sso_org_id,
+        lacks_single_sign_on=lacks_single_sign_on(demanded, role, org.id, session.sso_org_id),
+    )
+
+
+def lacks_single_sign_on(demanded: bool, role: str, org_id: UUID, sso_org_id: UUID | None) -> bool:
+    """An owner keeps the other ways in: else a broken provider would shut everybody out."""
+    return demanded and role != "owner" and sso_org_id != org_id
 
 
 def actor_of(user: User, org: Organization, role: str, session_id: UUID | None = None) -> Actor:

@@ -22,12 +22,16 @@ _ISSUER = "agentflow"
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """`issued_at` is exact to the microsecond; `session_id` is the login that the token came from."""
+    """`issued_at` is exact to the microsecond; `session_id` is the login that the token came from.
+
+    `sso_org_id` is the organization whose identity provider vouched at that login.
+    """
 
     user_id: UUID
     org_id: UUID
     issued_at: datetime
     session_id: UUID | None
+    sso_org_id: UUID | None = None
 
 
 def _key() -> OctKey:
@@ -35,7 +39,9 @@ def _key() -> OctKey:
     return OctKey.import_key(hmac.new(secret, b"access-token", hashlib.sha256).digest())
 
 
-def issue_access_token(user_id: UUID, org_id: UUID, session_id: UUID | None = None) -> str:
+def issue_access_token(
+    user_id: UUID, org_id: UUID, session_id: UUID | None = None, sso_org_id: UUID | None = None
+) -> str:
     now = utcnow()
     claims: dict[str, str | int | float] = {
         "iss": _ISSUER,
@@ -48,6 +54,8 @@ def issue_access_token(user_id: UUID, org_id: UUID, session_id: UUID | None = No
     }
     if session_id is not None:
         claims["sid"] = str(session_id)
+    if sso_org_id is not None:
+        claims["sso"] = str(sso_org_id)
     return jwt.encode({"alg": _ALGORITHM, "typ": "at+jwt"}, claims, _key(), algorithms=[_ALGORITHM])
 
 
@@ -72,7 +80,8 @@ def read_access_token(token: str) -> AccessClaims | None:
     if user_id is None or org_id is None:
         return None
     issued_at = datetime.fromtimestamp(float(decoded.claims.get("at") or decoded.claims["iat"] or 0), UTC)
-    return AccessClaims(user_id, org_id, issued_at, parse_id(str(decoded.claims.get("sid", ""))))
+    session_id, sso_org_id = (parse_id(str(decoded.claims.get(name, ""))) for name in ("sid", "sso"))
+    return AccessClaims(user_id, org_id, issued_at, session_id, sso_org_id)
 
 
 def new_secret(prefix: str = "") -> str:

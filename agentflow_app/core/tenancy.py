@@ -100,6 +100,17 @@ class SecondFactorNeeded(Forbidden):
         )
 
 
+class SingleSignOnNeeded(Forbidden):
+    """The session did not come in through the provider of its organization, which demands that by now."""
+
+    code = "SSO_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your organization demands its single sign-on: log in through it (Continue with SSO) and go on"
+        )
+
+
 def grantable(role: Role) -> frozenset[Permission]:
     """What somebody of this role can give to a key."""
     return ROLE_PERMISSIONS[role] - PERSON_ONLY
@@ -126,6 +137,10 @@ class Actor:
     """The login that it acts in."""
     lacks_second_factor: bool = False
     """The organization demands one, and the person has none yet."""
+    sso_org_id: UUID | None = None
+    """The organization whose provider vouched for this session; None where it came in another way."""
+    lacks_single_sign_on: bool = False
+    """The organization demands it of this member, and the session came in another way."""
     provisions: bool = False
     """The organization's identity provider, which keeps its members and teams as they are there."""
 
@@ -156,7 +171,9 @@ class Actor:
         return permission in self.permissions
 
     def require(self, permission: Permission) -> None:
-        """Raises Forbidden, naming what is missing, or SecondFactorNeeded."""
+        """Raises Forbidden, naming what is missing, SingleSignOnNeeded or SecondFactorNeeded."""
+        if self.lacks_single_sign_on:
+            raise SingleSignOnNeeded
         if self.lacks_second_factor:
             raise SecondFactorNeeded
         if self.can(permission):

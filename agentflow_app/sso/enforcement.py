@@ -2,11 +2,27 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 from sqlmodel import col
 
 from agentflow_app.core.database import Transaction
 from agentflow_app.sso.models import SsoConnection, SsoDomain
+
+
+def demands(org_id: SQLColumnExpression[UUID], email: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """For a query: whether the organization demands its own provider of addresses of this domain."""
+    return (
+        select(col(SsoConnection.id))
+        .join(SsoDomain, col(SsoDomain.connection_id) == col(SsoConnection.id))
+        .where(
+            col(SsoConnection.org_id) == org_id,
+            col(SsoDomain.domain) == func.split_part(email, "@", 2),
+            col(SsoDomain.verified_at).is_not(None),
+            col(SsoConnection.active),
+            col(SsoConnection.enforced),
+        )
+        .exists()
+    )
 
 
 async def enforcing_organization(tx: Transaction, email: str) -> UUID | None:

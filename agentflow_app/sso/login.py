@@ -194,7 +194,7 @@ async def _enter(row: SsoConnection, answer: Mapping[str, str], browser: str) ->
     claims = await identified(row, answer, browser, wanted)
     user_id = await _person(row, claims)
     await admit(user_id, row.org_id, _role(row, claims), mapped=row.role_claim is not None)
-    return await open_login(user_id, row.org_id, "page", method="sso")
+    return await open_login(user_id, row.org_id, "page", method="sso", sso_org_id=row.org_id)
 
 
 def _role(row: SsoConnection, claims: Mapping[str, Any]) -> Role:

@@ -21,7 +21,7 @@ from agentflow_app.core.ids import new_id, parse_id
 from agentflow_app.core.logging import request_id
 from agentflow_app.core.origin import origin, origin_of
 from agentflow_app.core.settings import settings
-from agentflow_app.core.tenancy import Actor, SecondFactorNeeded
+from agentflow_app.core.tenancy import Actor, SecondFactorNeeded, SingleSignOnNeeded
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,10 @@ def login_path(state: rx.State) -> str:
     return f"/login?next={quote(state.router.url.path)}"
 
 
+def single_sign_on_path(state: rx.State) -> str:
+    return f"/login/sso?problem=SSO_DEMANDED&next={quote(state.router.url.path)}"
+
+
 class PageState(rx.State, mixin=True):
     """What every page has: whether it loads, and how it failed."""
 
@@ -100,6 +104,8 @@ def background(handler: Handler) -> Any:
         except (SignedOut, Unauthenticated):
             # Put out while looking on: nothing of the page may stay on the screen.
             return rx.redirect(login_path(self))
+        except SingleSignOnNeeded:
+            return rx.redirect(single_sign_on_path(self))
 
     return rx.event(background=True)(guarded)
 
@@ -119,6 +125,9 @@ def loads(handler: Handler) -> Any:
             # Still nothing to show: whoever comes back after the login must not see an empty page first.
             self.loading = True
             return rx.redirect(login_path(self))
+        except SingleSignOnNeeded:
+            self.loading = True
+            return rx.redirect(single_sign_on_path(self))
         except SecondFactorNeeded:
             self.loading = True
             return rx.redirect("/settings/security")
@@ -142,6 +151,8 @@ def acts(handler: Handler) -> Any:
             return await handler(self, *args, **kwargs)
         except SignedOut:
             return rx.redirect(login_path(self))
+        except SingleSignOnNeeded:
+            return rx.redirect(single_sign_on_path(self))
         except Exception as error:
             failure = _explain(error)
             return rx.toast.error(failure.message, description=f"Request {failure.request_id}")

@@ -10,11 +10,17 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from agentflow_app.accounts.models import User
+from agentflow_app.accounts.authentication import actor_behind, ensure_still_in
+from agentflow_app.accounts.models import PageSession, User
+from agentflow_app.accounts.sessions import SESSION_COOKIE, actor_for_session
+from agentflow_app.accounts.tokens import read_access_token
 from agentflow_app.audit.models import AuditLog
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
+from agentflow_app.core.errors import Unauthenticated
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.settings import settings as current_settings
+from agentflow_app.core.tenancy import SingleSignOnNeeded
 from agentflow_app.organizations.models import Membership
 from agentflow_app.sso import provider
 from agentflow_app.sso.domains import vouch
@@ -380,3 +386,81 @@ async def test_an_id_token_is_believed_only_as_it_should_be(monkeypatch: pytest.
     }.values():
         with pytest.raises(ProviderFault):
             await provider.read_id_token(found, client, token, "n")
+
+
+async def _enter(company: Company, name: str, role: str) -> None:
+    """A member with a password and an address of the domain."""
+    async with database().system() as tx:
+        email = f"{name}@{company.domain}"
+        user = User(email=email, name=name, password_hash=password_hash(), email_verified_at=utcnow())
+        tx.add(user)
+        await tx.flush()
+        tx.add(Membership(user_id=user.id, org_id=company.owner.org_id, role=role))
+
+
+async def test_demanding_it_reaches_sessions_that_are_open(
+    company: Company, open_window: Any, api: FastAPI
+) -> None:
+    for name, role in (("ada", "admin"), ("boss", "owner")):
+        await _enter(company, name, role)
+
+    async def logged_in(name: str) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(api, raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1")
+        body = {"email": f"{name}@{company.domain}", "password": PASSWORD}
+        token = (await client.post("/auth/login", json=body)).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        return client
+
+    ada, boss = await logged_in("ada"), await logged_in("boss")
+    own = (await ada.post("/orgs", json={"name": "Her own"})).json()["id"]
+    key = (await ada.post("/org/api-keys", json={"name": "K", "scopes": ["agents:read"]})).json()["key"]
+    claims = read_access_token(ada.headers["Authorization"].removeprefix("Bearer "))
+    assert claims
+    watching = await actor_behind(claims)
+    assert watching
+    await ensure_still_in(watching)
+    await company.change(enforced=True)
+    for method, path in (("GET", "/org"), ("GET", "/agents"), ("POST", "/agents")):
+        answer = await ada.request(method, path, json={"name": "x"} if method == "POST" else None)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "SSO_REQUIRED"), path
+    with pytest.raises(Unauthenticated):
+        await ensure_still_in(watching)  # what sockets ask now and then
+    assert (await boss.get("/agents")).status_code == 200
+    assert (await boss.get("/agents", headers={"Authorization": f"Bearer {key}"})).status_code == 200
+    # A renewed token is of the same login; another organization, which demands nothing, is open to her.
+    renewed = (await ada.post("/auth/refresh")).json()["access_token"]
+    again = await ada.get("/agents", headers={"Authorization": f"Bearer {renewed}"})
+    assert again.json()["error"]["code"] == "SSO_REQUIRED"
+    switched = (await ada.post("/auth/switch", json={"org_id": own})).json()["access_token"]
+    elsewhere = {"Authorization": f"Bearer {switched}"}
+    assert (await ada.get("/agents", headers=elsewhere)).status_code == 200
+    body = {"org_id": str(company.owner.org_id)}
+    back = (await ada.post("/auth/switch", json=body, headers=elsewhere)).json()["access_token"]
+    refused = await ada.get("/agents", headers={"Authorization": f"Bearer {back}"})
+    assert refused.json()["error"]["code"] == "SSO_REQUIRED"
+    await company.change(enforced=False)
+    assert (await ada.get("/agents", headers={"Authorization": f"Bearer {back}"})).status_code == 200
+    for each in (ada, boss):
+        await each.aclose()
+
+
+async def test_sessions_of_its_own_provider_go_on(company: Company, open_window: Any) -> None:
+    await _enter(company, "ada", "admin")
+    window = open_window()
+    await window.sign_in(company.knows("ada"), connection=company.id)
+    await company.change(enforced=True)
+    actor = await actor_for_session(window.app.cookies[SESSION_COOKIE])
+    assert actor
+    assert not actor.lacks_single_sign_on
+    assert actor.sso_org_id == company.owner.org_id
+    await ensure_still_in(actor)
+    async with database().system() as tx:  # as if another organization's provider had vouched
+        other = update(PageSession).where(col(PageSession.id) == actor.session_id)
+        await tx.execute(other.values(sso_org_id=new_id()))
+    foreign = await actor_for_session(window.app.cookies[SESSION_COOKIE])
+    assert foreign
+    with pytest.raises(SingleSignOnNeeded):
+        foreign.require("agents:read")
+    with pytest.raises(Unauthenticated):
+        await ensure_still_in(foreign)

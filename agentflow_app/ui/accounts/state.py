@@ -13,6 +13,8 @@ class Door(rx.State):
     sends_mail: bool = False
     providers: list[str] = []
     """Google and GitHub, where they are set up."""
+    address: str = ""
+    """Of who is logged in, but not as their organization demands."""
 
     @event
     async def look(self) -> None:
@@ -22,8 +24,12 @@ class Door(rx.State):
     @event
     async def load(self) -> Any:
         self.providers = offered()
+        self.address = ""
         try:
-            await actor_of(self)
+            actor = await actor_of(self)
         except SignedOut:
+            return None
+        if actor.lacks_single_sign_on:
+            self.address = actor.email
             return None
         return rx.call_script("localStorage.setItem('agentflow.known', '1'); location.replace('/')")

@@ -7,6 +7,7 @@ const PROBLEMS = {
   SSO_PROVIDER_FAULT: "Your identity provider's answer cannot be used. Tell your administrator.",
   SSO_ADDRESS_REFUSED: "Your identity provider did not name an address that may come in here. Tell your administrator.",
   SSO_ACCESS_ENDED: "Your access to this organization has ended. Ask its administrators.",
+  SSO_DEMANDED: "Your organization demands its single sign-on by now. Continue with your work address.",
   SSO_REQUIRED: "Your organization signs in through its identity provider: choose “Continue with SSO”.",
   SOCIAL_ADDRESS_REFUSED: "That account has no e-mail address that its provider has verified.",
   ADDRESS_UNPROVED:

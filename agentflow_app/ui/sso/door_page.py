@@ -3,6 +3,7 @@
 import reflex as rx
 
 from agentflow_app.ui.accounts.page import ALERT, SUBMIT, door
+from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.components.field import labelled, text_input
 from agentflow_app.ui.sso.door import SsoForm
 
@@ -18,6 +19,8 @@ def sso_page() -> rx.Component:
                 required=True,
                 auto_complete="email",
                 auto_focus=True,
+                default_value=Door.address,
+                key=Door.address,
                 class_name="h-9",
             ),
             field_id="email",
