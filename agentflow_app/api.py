@@ -38,6 +38,7 @@ from agentflow_app.organizations import joining_endpoints as joining
 from agentflow_app.privacy import endpoints as privacy
 from agentflow_app.schemas import endpoints as schemas
 from agentflow_app.sso import endpoints as sso
+from agentflow_app.sso import saml_endpoints as saml
 from agentflow_app.sso import scim_endpoints as scim
 from agentflow_app.triggers import endpoints as triggers
 from agentflow_app.vault import endpoints as vault
@@ -244,6 +245,8 @@ def create_api(config: Settings | None = None) -> FastAPI:
         sso.proof,
         sso.outgoing,
         sso.door,
+        saml.about,
+        saml.door,
         triggers.router,
         vault.router,
         documentation.router,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from agentflow_app.accounts.proving import keep_of_provider, session_of
 from agentflow_app.accounts.schemas import ProofThere
 from agentflow_app.core.database import database
 from agentflow_app.core.tenancy import Actor
-from agentflow_app.sso import github, login, provider, social
+from agentflow_app.sso import github, login, provider, saml, social
 from agentflow_app.sso.clients import clients
 from agentflow_app.sso.errors import NoDoor, NotFresh, ProviderFault, SomebodyElse
 from agentflow_app.sso.identities import Identity, identities_of
@@ -31,15 +32,17 @@ async def begin(actor: Actor, data: ProofThere) -> Begun:
             raise NoDoor
         row = await login.connection_in_use(tx, data.connection_id) if data.connection_id else None
     name = data.provider
+    keep = partial(
+        login.keep, data.next, connection_id=data.connection_id, session_id=session_id, user_id=actor.user_id
+    )
+    if row is not None and row.protocol == "saml":
+        saml.require_usable_here()
+        state, browser = await keep()
+        wanted = login.request_id(browser)
+        return Begun(saml.request_url(row, request_id=wanted, state=state, fresh=True), browser, posted=True)
     client = await client_of(row) if row else clients()[name or ""]
     found = {} if name == "github" else await provider.discover(client.issuer)
-    state, browser = await login.keep(
-        data.next,
-        connection_id=data.connection_id,
-        provider=name,
-        session_id=session_id,
-        user_id=actor.user_id,
-    )
+    state, browser = await keep(provider=name)
     way = {"redirect_uri": redirect_uri(), "state": state, "code_challenge": code_challenge(browser)}
     if name == "github":
         return Begun(github.authorization_url(client, prompt="select_account", **way), browser)
@@ -56,7 +59,7 @@ def _is_meant(held: Identity, data: ProofThere) -> bool:
 
 
 async def finish(spent: Spent, answer: Mapping[str, str], browser: str) -> None:
-    """`answer` is the query that the provider sent, to the browser that set out.
+    """`answer` is the query or the form that the provider sent, to the browser that set out.
 
     Raises ProviderRefused, ProviderFault, NotFresh or SomebodyElse.
     """

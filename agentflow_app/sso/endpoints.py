@@ -23,12 +23,13 @@ from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import settings
 from agentflow_app.organizations.welcome import welcome
 from agentflow_app.sso import again, login, service, social
+from agentflow_app.sso.errors import LoginGone
 from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate, TestOut
 
 router = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=TenantRoute)
 outgoing = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=AccountRoute)
 proof = APIRouter(prefix="/auth", tags=["account"], route_class=AccountRoute)
-COOKIE = "agentflow_sso"
+COOKIES = {"oidc": "agentflow_sso", "saml": "agentflow_saml"}
 COOKIE_PATH = "/api/v1/auth/sso"
 PAGE, SOCIAL_PAGE = "/login/sso", "/login"
 
@@ -106,8 +107,31 @@ def _secure() -> bool:
     return settings().base_url.startswith("https://")
 
 
-def _cookie() -> str:
-    return f"__Secure-{COOKIE}" if _secure() else COOKIE
+def _cookie(protocol: str) -> str:
+    return f"__Secure-{COOKIES[protocol]}" if _secure() else COOKIES[protocol]
+
+
+def _manner(protocol: str) -> dict[str, Any]:
+    """Of SAML the answer is another site's post, along with which browsers bring only such a cookie.
+
+    They keep a Secure one from plain HTTP where that is this machine itself; see `saml.usable_here`.
+    """
+    posted = protocol == "saml"
+    return {
+        "path": COOKIE_PATH,
+        "httponly": True,
+        "secure": posted or _secure(),
+        "samesite": "none" if posted else "lax",
+    }
+
+
+def kept_browser(request: Request, protocol: str) -> str:
+    """The secret of the browser that set out."""
+    return request.cookies.get(_cookie(protocol)) or ""
+
+
+def drop_browser(response: Response, protocol: str) -> None:
+    response.delete_cookie(_cookie(protocol), **_manner(protocol))
 
 
 @door.get("/start", status_code=303)
@@ -148,15 +172,9 @@ async def start(
 
 
 def _set_browser(response: Response, begun: login.Begun) -> None:
-    response.set_cookie(
-        _cookie(),
-        begun.browser,
-        max_age=int(login.LIFETIME.total_seconds()),
-        path=COOKIE_PATH,
-        httponly=True,
-        secure=_secure(),
-        samesite="lax",
-    )
+    protocol = "saml" if begun.posted else "oidc"
+    age = int(login.LIFETIME.total_seconds())
+    response.set_cookie(_cookie(protocol), begun.browser, max_age=age, **_manner(protocol))
 
 
 @proof.post("/proof/provider")
@@ -172,8 +190,10 @@ async def begin_proof(data: ProofThere, actor: CurrentActor, response: Response)
 async def callback(request: Request) -> RedirectResponse:
     """Where the provider sends the browser back to."""
     answer = {name: value for name, value in request.query_params.items() if len(value) <= 8192}
-    browser = request.cookies.get(_cookie()) or ""
+    browser = kept_browser(request, "oidc")
     spent = await login.spend(answer.get("state", ""), browser)
+    if spent.connection is not None and spent.connection.protocol != "oidc":
+        raise LoginGone
     if spent.session_id is not None:
         request.state.page = spent.destination
         await again.finish(spent, answer, browser)
@@ -185,7 +205,7 @@ async def callback(request: Request) -> RedirectResponse:
     else:
         request.state.page = SOCIAL_PAGE
         response = await _from_social(request, spent, answer, browser)
-    response.delete_cookie(_cookie(), path=COOKIE_PATH, secure=_secure(), httponly=True, samesite="lax")
+    drop_browser(response, "oidc")
     return response
 
 

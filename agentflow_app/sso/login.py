@@ -1,5 +1,6 @@
 """A sign-in through an identity provider: to it, and back in the same browser, once, within ten minutes."""
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -23,10 +24,11 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.core.schemas import parse_email
 from agentflow_app.core.tenancy import Actor, Role, role_of
 from agentflow_app.organizations.joining import MembershipEnded, admit
-from agentflow_app.sso import domains, provider
+from agentflow_app.sso import domains, provider, saml
 from agentflow_app.sso.errors import (
     AccessEnded,
     AddressRefused,
+    ConnectionNotFound,
     LoginGone,
     NoDoor,
     ProviderFault,
@@ -41,10 +43,11 @@ _OWN_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """`url` is the provider's; `browser` goes into a cookie."""
+    """`url` is the provider's; `browser` goes into a cookie. `posted`: another site posts the answer here."""
 
     url: str
     browser: str
+    posted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def own_path(text: str | None) -> str:
 
 
 def derived(browser: str, purpose: str) -> str:
-    """Nonce and PKCE verifier: from the browser's secret, so that another browser has neither."""
+    """Nonce, PKCE verifier, a SAML request's id: from the browser's secret, so that no other has one."""
     hashed = hashlib.sha256(f"{purpose}:{browser}".encode()).digest()
     return base64.urlsafe_b64encode(hashed).decode().rstrip("=")
 
@@ -113,8 +116,10 @@ async def begin(email: str | None, connection_id: UUID | None, destination: str 
             row = await domains.owner_of(tx, domains.domain_of(email or ""))
     if row is None:
         raise NoDoor
+    if row.protocol == "saml":
+        return await _begin_saml(row, destination)
     client = await client_of(row)
-    found = await provider.discover(row.issuer)
+    found = await provider.discover(client.issuer)
     state, browser = await keep(destination, connection_id=row.id)
     more = {"login_hint": email} if email and parse_email(email) else {}
     url = provider.authorization_url(
@@ -129,8 +134,31 @@ async def begin(email: str | None, connection_id: UUID | None, destination: str 
     return Begun(url, browser)
 
 
+async def _begin_saml(row: SsoConnection, destination: str | None) -> Begun:
+    if not row.sso_url:
+        raise NoDoor
+    saml.require_usable_here()
+    state, browser = await keep(destination, connection_id=row.id)
+    return Begun(saml.request_url(row, request_id=request_id(browser), state=state), browser, posted=True)
+
+
+def request_id(browser: str) -> str:
+    """Of the request to a SAML provider."""
+    return f"_{derived(browser, 'request')}"
+
+
+async def require_saml(connection_id: UUID) -> None:
+    """Raises ConnectionNotFound where it is no SAML connection."""
+    query = select(col(SsoConnection.id)).where(
+        col(SsoConnection.id) == connection_id, col(SsoConnection.protocol) == "saml"
+    )
+    async with database().system() as tx:
+        if (await tx.execute(query)).scalar_one_or_none() is None:
+            raise ConnectionNotFound
+
+
 async def finish(row: SsoConnection, answer: Mapping[str, str], browser: str) -> Login:
-    """`answer` is the query that the provider sent. Raises a subclass of AppError of `sso.errors`."""
+    """`answer` is the query or the form that the provider sent. Raises an AppError of `sso.errors`."""
     try:
         return await _enter(row, answer, browser)
     except (ProviderFault, AddressRefused) as error:
@@ -179,6 +207,9 @@ async def identified(
     row: SsoConnection, answer: Mapping[str, str], browser: str, wanted: set[str]
 ) -> dict[str, Any]:
     """The claims about who came back. Raises ProviderFault or ProviderRefused."""
+    if row.protocol == "saml":
+        response = answer.get("SAMLResponse", "")
+        return await asyncio.to_thread(saml.identify, row, response, request_id(browser))
     return await provider.identify(
         await client_of(row),
         answer,

@@ -11,7 +11,11 @@ from agentflow_app.core.tables import created, moment, primary_key, sealed, tena
 
 
 class SsoConnection(SQLModel, table=True):
-    """An OpenID Connect provider. `role_mapping`: a value of the claim `role_claim` → a role, never owner."""
+    """An OpenID Connect or SAML provider. `issuer` is what it calls itself: of SAML, its entity id.
+
+    `role_mapping`: a value of the claim or attribute `role_claim` → a role, never owner. Of SAML only are
+    `sso_url` (without it nobody can sign in yet), `certificates` (PEM) and the attributes' names.
+    """
 
     __tablename__ = "sso_connections"
     __table_args__ = (UniqueConstraint("org_id", "name"),)
@@ -19,9 +23,14 @@ class SsoConnection(SQLModel, table=True):
     id: UUID = primary_key()
     org_id: UUID = tenant()
     name: str = Field(max_length=100)
-    issuer: str = Field(max_length=500)
-    client_id: str = Field(max_length=500)
-    client_secret: bytes = sealed()
+    protocol: str = Field(default="oidc", max_length=10)
+    issuer: str | None = Field(default=None, max_length=500)
+    client_id: str | None = Field(default=None, max_length=500)
+    client_secret: bytes | None = sealed(nullable=True)
+    sso_url: str | None = Field(default=None, max_length=2000)
+    certificates: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    email_attribute: str | None = Field(default=None, max_length=200)
+    name_attribute: str | None = Field(default=None, max_length=200)
     default_role: str = Field(max_length=50)
     role_claim: str | None = Field(default=None, max_length=200)
     role_mapping: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
@@ -87,7 +96,8 @@ class SsoLogin(SQLModel, table=True):
 
     It is a connection's, or that of a `provider` which is open to everyone: google, github.
     With `session_id` it lets nobody in: it proves that the login's person, `user_id`, is there.
-    Both hashes are SHA-256; nonce and PKCE verifier come from the browser's secret and are not kept.
+    Both hashes are SHA-256; nonce, PKCE verifier and the id of a SAML request come from the browser's secret
+    and are not kept.
     """
 
     __tablename__ = "sso_logins"

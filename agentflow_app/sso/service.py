@@ -11,11 +11,12 @@ from agentflow_app.audit.service import record
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.crypto import cell, seal, unseal
 from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.errors import ValidationFailed
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.pagination import Page, PageQuery, like, paginate
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
-from agentflow_app.sso import domains
+from agentflow_app.sso import domains, saml
 from agentflow_app.sso.errors import ConnectionNotFound, NameTaken, NotVerified, ProviderFault
 from agentflow_app.sso.models import SsoConnection, SsoDomain, SsoIdentity
 from agentflow_app.sso.provider import Client, examine
@@ -24,11 +25,12 @@ from agentflow_app.sso.schemas import (
     ConnectionFields,
     ConnectionOut,
     ConnectionUpdate,
+    ServiceProviderOut,
     TestOut,
 )
 
 _SORT = {"created_at": col(SsoConnection.created_at), "name": col(SsoConnection.name)}
-_PLAIN = set(ConnectionFields.model_fields) - {"domains"}
+_PLAIN = set(ConnectionFields.model_fields) - {"domains", "metadata"}
 
 
 def redirect_uri() -> str:
@@ -41,6 +43,10 @@ def _place(connection_id: UUID) -> str:
 
 
 async def client_of(connection: SsoConnection) -> Client:
+    """Of an OpenID Connect connection."""
+    assert connection.issuer
+    assert connection.client_id
+    assert connection.client_secret
     secret = (await unseal(connection.client_secret, _place(connection.id))).decode()
     return Client(connection.issuer, connection.client_id, secret)
 
@@ -70,14 +76,8 @@ class ConnectionService:
         self.actor.require("sso:write")
         if data.enforced:
             raise NotVerified
-        connection_id = new_id()
-        secret = data.client_secret.get_secret_value().encode()
-        row = SsoConnection(
-            id=connection_id,
-            org_id=self.actor.org_id,
-            client_secret=await seal(secret, _place(connection_id)),
-            **data.model_dump(include=_PLAIN),
-        )
+        row = SsoConnection(id=new_id(), org_id=self.actor.org_id, **data.settled())
+        await _set_secret(row, data)
         self.tx.add(row)
         await self._flush(row)
         await domains.set_domains(self.tx, row, data.domains)
@@ -87,21 +87,23 @@ class ConnectionService:
         return await self._shown(row)
 
     async def update(self, connection_id: UUID, data: ConnectionUpdate) -> ConnectionOut:
-        """Raises NameTaken or NotVerified."""
+        """Raises NameTaken, NotVerified, or ValidationFailed where a secret or a provider is missing."""
         self.actor.require("sso:write")
         row = await self.load(connection_id, lock=True)
         held = (await domains.of_connections(self.tx, [row.id]))[row.id]
         before = _told(row, [each.domain for each in held])
         if data.enforced and not any(each.verified_at and each.domain in data.domains for each in held):
             raise NotVerified
-        if (row.issuer, row.client_id) != (data.issuer, data.client_id):
+        wanted = data.settled()
+        who = ("protocol", "issuer", "client_id")
+        if any(getattr(row, name) != wanted[name] for name in who):
             # Another provider's subjects are other people.
             await self.tx.execute(delete(SsoIdentity).where(col(SsoIdentity.connection_id) == row.id))
-        for name, value in data.model_dump(include=_PLAIN).items():
+        for name, value in wanted.items():
             setattr(row, name, value)
-        if data.client_secret is not None:
-            secret = data.client_secret.get_secret_value().encode()
-            row.client_secret = await seal(secret, _place(row.id))
+        await _set_secret(row, data)
+        if row.protocol == "saml" and row.enforced and not row.sso_url:
+            raise ValidationFailed(fields={"enforced": "can be set once the provider's metadata is entered"})
         row.updated_at = utcnow()
         await self._flush(row)
         await domains.set_domains(self.tx, row, data.domains)
@@ -109,7 +111,7 @@ class ConnectionService:
         self._record(
             "updated",
             row,
-            {"secret_replaced": data.client_secret is not None},
+            {"secret_replaced": data.protocol == "oidc" and data.client_secret is not None},
             before={name: value for name, value in before.items() if after[name] != value},
             after={name: value for name, value in after.items() if before[name] != value},
         )
@@ -156,7 +158,10 @@ async def try_connection(actor: Actor, connection_id: UUID) -> TestOut:
         row = await ConnectionService(tx, actor).load(connection_id)
     problem = None
     try:
-        await examine(await client_of(row))
+        if row.protocol == "saml":
+            saml.examine(row)
+        else:
+            await examine(await client_of(row))
     except ProviderFault as error:
         problem = error.reason
     async with database().transaction(actor) as tx:
@@ -184,6 +189,16 @@ async def verify_domains(actor: Actor, connection_id: UUID) -> ConnectionOut:
         return await service.get(connection_id)
 
 
+async def _set_secret(row: SsoConnection, data: ConnectionCreate | ConnectionUpdate) -> None:
+    """The one that is given, else the one that is there; of SAML none. Raises ValidationFailed."""
+    if row.protocol == "saml":
+        row.client_secret = None
+    elif data.client_secret is not None:
+        row.client_secret = await seal(data.client_secret.get_secret_value().encode(), _place(row.id))
+    elif row.client_secret is None:
+        raise ValidationFailed(fields={"client_secret": "is needed"})
+
+
 def _told(row: SsoConnection, held: list[str]) -> dict[str, Any]:
     return {**{name: getattr(row, name) for name in sorted(_PLAIN)}, "domains": sorted(set(held))}
 
@@ -193,7 +208,13 @@ def _render(row: SsoConnection, held: list[SsoDomain]) -> ConnectionOut:
         **row.model_dump(include={*_PLAIN, "id", "created_at", "updated_at"}),
         domains=[domains.render(each) for each in held],
         redirect_uri=redirect_uri(),
+        service_provider=_service_provider(row) if row.protocol == "saml" else None,
     )
+
+
+def _service_provider(row: SsoConnection) -> ServiceProviderOut:
+    ours = saml.entity_id(row.id)
+    return ServiceProviderOut(entity_id=ours, acs_url=saml.acs_url(row.id), metadata_url=ours)
 
 
 def _same(row: SsoConnection) -> SsoConnection:

@@ -214,6 +214,8 @@ OPEN = {
     "POST " + B + "/auth/logout": 204,
     "GET " + B + "/auth/sso/start": 303,
     "GET " + B + "/auth/sso/callback": 303,
+    "POST " + B + "/auth/sso/saml/{connection_id}/acs": 303,
+    "GET " + B + "/auth/sso/saml/{connection_id}/metadata": 404,
     # What SCIM answers with a token, or another's, is tested in tests/sso/test_provisioning.py.
     "GET " + B + "/scim/v2/ServiceProviderConfig": 401,
     "GET " + B + "/scim/v2/ResourceTypes": 401,

@@ -2,16 +2,18 @@
 
 import tempfile
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from urllib.parse import urljoin
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import DESKTOP, PASSWORD
 from tests.support.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, identity_provider
 from tests.support.processes import Installation, free_port
+from tests.support.saml_provider import SamlProvider, asked, form
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +101,56 @@ async def test_an_admin_connects_a_provider_and_its_people_come_in_where_they_we
     assert "SSO_EXPIRED" in answer.headers["location"]
     for each in windows:
         await each.close()
+
+
+async def test_an_admin_connects_a_saml_provider_whose_page_posts_people_in(
+    installed: tuple[Installation, IdentityProvider], browser: Browser
+) -> None:
+    installation, _ = installed
+    home, domain, idp = (
+        f"http://localhost:{installation.port}",
+        f"{uuid4().hex[:12]}.example.com",
+        SamlProvider(),
+    )
+    admins = await browser.new_context(viewport=DESKTOP)
+    admin = await admins.new_page()
+    owner = {"email": f"{uuid4().hex[:12]}@example.com", "password": PASSWORD, "name": "Ada", "org_name": "S"}
+    made = await admins.request.post(f"{home}/api/v1/auth/signup?session=page", data=owner)
+    assert made.status == 201
+    await admin.goto(f"{home}/settings/sso")
+    await admin.get_by_role("button", name="New connection").click()
+    await admin.get_by_label("Name", exact=True).fill("Provider")
+    await admin.get_by_label("Protocol").select_option("saml")
+    await admin.get_by_label("Domains", exact=True).fill(domain)
+    await admin.get_by_role("button", name="Save").click()
+    connection = admin.locator("[data-connection=Provider]")
+    acs = await connection.get_by_label("ACS of Provider").input_value()
+    assert acs.startswith(f"{home}/api/v1/auth/sso/saml/")
+    await connection.get_by_role("button", name="More about Provider").click()
+    await admin.get_by_role("menuitem", name="Edit…").click()
+    await admin.get_by_label("Metadata of the provider").fill(idp.metadata())
+    await admin.get_by_role("button", name="Save").click()
+    await expect(connection.get_by_text(idp.entity_id)).to_be_visible()
+    await connection.get_by_role("button", name="Test").click()
+    await expect(admin.get_by_text("The provider answers as it should")).to_be_visible()
+    assert installation.command("sso", "verify-domain", domain).returncode == 0
+    await admins.close()
+
+    people = await browser.new_context(viewport=DESKTOP)
+    dora = await people.new_page()
+
+    async def provider(route: Route) -> None:
+        to = asked(route.request.url)
+        fields = form(idp.response(to, "dora-1", {"email": [f"dora@{domain}"]}), to.state)
+        inputs = "".join(f'<input name="{name}" value="{escape(value)}">' for name, value in fields.items())
+        page = f'<form method="post" action="{to.acs}">{inputs}<button>Log in</button></form>'
+        await route.fulfill(content_type="text/html", body=page)
+
+    await people.route("https://idp.example.com/**", provider)
+    await dora.goto(f"{home}/runs")
+    await dora.get_by_role("link", name="Continue with SSO").click()
+    await dora.get_by_label("Work email").fill(f"dora@{domain}")
+    await dora.get_by_role("button", name="Continue").click()
+    await dora.get_by_role("button", name="Log in").click()
+    await expect(dora.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    await people.close()

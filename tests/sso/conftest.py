@@ -19,8 +19,8 @@ def idp(settings: object) -> Iterator[IdentityProvider]:
 async def open_window(api: FastAPI) -> AsyncIterator[Any]:
     opened: list[Window] = []
 
-    def opening() -> Window:
-        opened.append(Window(api))
+    def opening(home: str = "http://localhost") -> Window:
+        opened.append(Window(api, home))
         return opened[-1]
 
     yield opening

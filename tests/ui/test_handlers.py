@@ -195,6 +195,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "load": (),
             "open_form": (things.connection,),
             "set_open": (True,),
+            "set_protocol": ("saml",),
             "save": ({"name": "Smuggled", "issuer": "https://evil.example", "client_id": "x"},),
             "test": (things.connection,),
             "verify": (things.connection,),

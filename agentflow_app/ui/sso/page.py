@@ -5,16 +5,16 @@ import reflex as rx
 from agentflow_app.ui.components.button import button
 from agentflow_app.ui.components.card import card, section
 from agentflow_app.ui.components.dialog import confirm_dialog, dialog
-from agentflow_app.ui.components.field import INPUT, TEXTAREA, form_error, labelled, secret_once, text_input
+from agentflow_app.ui.components.field import secret_once
 from agentflow_app.ui.components.menu import menu_item, row_menu
 from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
 from agentflow_app.ui.components.table import length
 from agentflow_app.ui.settings.frame import settings_page
+from agentflow_app.ui.sso.connection_form import connection_dialog
 from agentflow_app.ui.sso.state import ConnectionRow, DomainRow, SingleSignOn
 
 _BADGE = "inline-flex items-center h-5 px-1.5 rounded text-xs font-medium whitespace-nowrap"
-_FORM = "sso-form"
 
 
 def _badge(text: str, look: str) -> rx.Component:
@@ -44,6 +44,27 @@ def _domain(row: DomainRow) -> rx.Component:
     )
 
 
+def _ours(row: ConnectionRow) -> rx.Component:
+    """What a SAML provider asks for, of this connection only."""
+    return rx.el.div(
+        rx.cond(
+            row.sso_url == "",
+            rx.el.p(
+                "Enter these at the provider, then its metadata here: until then nobody can sign in"
+                " through it.",
+                class_name="text-base text-gray-11",
+            ),
+        ),
+        rx.el.p("Entity ID, also the address of our metadata:", class_name="text-base text-gray-11"),
+        secret_once(row.entity_id, label="Entity ID of " + row.name, done="Copied"),
+        rx.el.p(
+            "Assertion consumer service (ACS), also called reply URL:", class_name="text-base text-gray-11"
+        ),
+        secret_once(row.acs_url, label="ACS of " + row.name, done="Copied"),
+        class_name="flex flex-col gap-2",
+    )
+
+
 def _connection(row: ConnectionRow) -> rx.Component:
     menu = row_menu(
         "More about " + row.name,
@@ -56,6 +77,10 @@ def _connection(row: ConnectionRow) -> rx.Component:
             row.active, _badge("On", "bg-green-a3 text-green-11"), _badge("Off", "bg-gray-a3 text-gray-11")
         ),
         rx.cond(row.enforced, _badge("Demanded", "bg-accent-a3 text-accent-11")),
+        rx.el.span(
+            rx.cond(row.protocol == "saml", "SAML", "OpenID Connect"),
+            class_name="text-sm text-gray-11 whitespace-nowrap",
+        ),
         rx.cond(SingleSignOn.editable, rx.el.div(menu, class_name="ml-auto")),
         class_name="flex items-center gap-2 min-h-12 px-4 border-b border-gray-a4",
     )
@@ -64,7 +89,8 @@ def _connection(row: ConnectionRow) -> rx.Component:
         class_name="text-base text-gray-11",
     )
     body = rx.el.div(
-        rx.el.div(row.issuer, class_name="text-base text-gray-11 break-all"),
+        rx.cond(row.issuer != "", rx.el.div(row.issuer, class_name="text-base text-gray-11 break-all")),
+        rx.cond(row.protocol == "saml", _ours(row)),
         rx.cond(
             length(row.domains) > 0,
             rx.el.ul(rx.foreach(row.domains, _domain), class_name="flex flex-col gap-3"),
@@ -86,156 +112,9 @@ def _connection(row: ConnectionRow) -> rx.Component:
     return card(head, body, key=row.id, class_name="overflow-hidden", data_connection=row.name)
 
 
-def _area(field_id: str, name: str, value: str | rx.Var[str], placeholder: str) -> rx.Component:
-    return rx.el.textarea(
-        id=field_id,
-        name=name,
-        default_value=value,
-        rows=3,
-        placeholder=placeholder,
-        spell_check=False,
-        class_name=TEXTAREA,
-        custom_attrs={"aria-describedby": f"{field_id}-note"},
-    )
-
-
-def _check(name: str, label: str, note: str, checked: bool | rx.Var[bool]) -> rx.Component:
-    return rx.el.label(
-        rx.el.input(
-            type="checkbox",
-            name=name,
-            value="on",
-            default_checked=checked,
-            class_name="w-4 h-4 mt-0.5 shrink-0",
-        ),
-        rx.el.span(label, rx.el.span(note, class_name="block text-sm text-gray-11")),
-        class_name="flex items-start gap-2 text-base text-gray-12",
-    )
-
-
-def _fields() -> list[rx.Component]:
-    target = SingleSignOn.target
-    return [
-        labelled(
-            "Name",
-            text_input("sso-name", name="name", default_value=target.name, max_length=100, auto_focus=True),
-            field_id="sso-name",
-            help_text="As people know it: Okta, Entra, Google.",
-        ),
-        labelled(
-            "Issuer",
-            text_input(
-                "sso-issuer",
-                name="issuer",
-                default_value=target.issuer,
-                placeholder="https://login.example.com",
-                max_length=500,
-            ),
-            field_id="sso-issuer",
-            help_text="Exactly as the provider calls itself, the slash at the end included if it has one.",
-        ),
-        labelled(
-            "Client ID",
-            text_input(
-                "sso-client",
-                name="client_id",
-                default_value=target.client_id,
-                auto_complete="off",
-                max_length=500,
-            ),
-            field_id="sso-client",
-        ),
-        labelled(
-            "Client secret",
-            text_input(
-                "sso-secret",
-                name="client_secret",
-                type="password",
-                auto_complete="new-password",
-                max_length=1000,
-            ),
-            field_id="sso-secret",
-            help_text=rx.fragment(
-                rx.cond(target.id, "Leave it empty to keep the one that is set.", "It is never shown again.")
-            ),
-        ),
-        labelled(
-            "Domains",
-            _area("sso-domains", "domains", target.domain_lines, "example.com"),
-            field_id="sso-domains",
-            help_text="One on each line. Only addresses of verified domains may come in.",
-        ),
-        labelled(
-            "Role of new members",
-            rx.el.select(
-                rx.el.option("Viewer", value="viewer"),
-                rx.el.option("Editor", value="editor"),
-                rx.el.option("Admin", value="admin"),
-                id="sso-role",
-                name="default_role",
-                default_value=target.default_role,
-                class_name=INPUT,
-            ),
-            field_id="sso-role",
-        ),
-        labelled(
-            "Claim with roles",
-            text_input(
-                "sso-claim",
-                name="role_claim",
-                default_value=target.role_claim,
-                placeholder="groups",
-                max_length=200,
-            ),
-            field_id="sso-claim",
-            help_text=(
-                "The provider then decides on the role at each sign-in: the highest match, else the one"
-                " above. Owners stay owners."
-            ),
-        ),
-        labelled(
-            "Its values",
-            _area("sso-mapping", "role_mapping", target.mapping_lines, "platform-team = admin"),
-            field_id="sso-mapping",
-            help_text="value = admin, editor or viewer; one on each line.",
-        ),
-        _check("active", "On", "People can sign in through it.", target.active),
-        _check(
-            "trust_email",
-            "Believe addresses that are not marked as verified",
-            "For providers that never mark them, as Entra does not; only within the verified domains.",
-            target.trust_email,
-        ),
-        _check(
-            "enforced",
-            "Demand it of members with an address of its domains",
-            "Their passwords and passkeys log in no more. Owners keep theirs, in case the provider is away.",
-            target.enforced,
-        ),
-    ]
-
-
-def _dialog() -> rx.Component:
-    return dialog(
-        rx.cond(SingleSignOn.target.id, "Edit the connection", "New connection"),
-        rx.el.form(
-            *_fields(),
-            form_error(SingleSignOn.error),
-            id=_FORM,
-            on_submit=SingleSignOn.save,
-            class_name="flex flex-col gap-4",
-        ),
-        description="An OpenID Connect provider: the values come from its application for AgentFlow.",
-        is_open=SingleSignOn.open,
-        on_open_change=SingleSignOn.set_open,
-        actions=[button("Save", kind="primary", type="submit", form=_FORM)],
-        wide=True,
-    )
-
-
 def _redirect() -> rx.Component:
     return section(
-        "What the provider asks for",
+        "What an OpenID Connect provider asks for",
         rx.el.div(
             rx.el.p("Redirect URI, also called callback URL:", class_name="text-base text-gray-11"),
             secret_once(SingleSignOn.redirect_uri, label="Redirect URI", done="Copied"),
@@ -345,7 +224,7 @@ def single_sign_on_page() -> rx.Component:
                 rx.cond(length(SingleSignOn.rows) > 0, rows, rx.fragment(nothing, _redirect())),
             ),
         ),
-        _dialog(),
+        connection_dialog(),
         confirm_dialog(
             "Delete " + SingleSignOn.target.name + "?",
             "Nobody signs in through it any more. Its people keep their accounts; who has no"

@@ -7,6 +7,7 @@ import reflex as rx
 
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.pagination import PageQuery
+from agentflow_app.sso.saml_metadata import split_certificates
 from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate
 from agentflow_app.sso.scim_tokens import ScimTokenService
 from agentflow_app.sso.service import ConnectionService, redirect_uri, try_connection, verify_domains
@@ -28,8 +29,15 @@ class DomainRow:
 class ConnectionRow:
     id: str = ""
     name: str = ""
+    protocol: str = "oidc"
     issuer: str = ""
     client_id: str = ""
+    sso_url: str = ""
+    certificates: str = ""
+    email_attribute: str = ""
+    name_attribute: str = ""
+    entity_id: str = ""
+    acs_url: str = ""
     domains: list[DomainRow] = field(default_factory=list)
     domain_lines: str = ""
     default_role: str = "viewer"
@@ -49,6 +57,7 @@ class SingleSignOn(PageState, rx.State):
     deleting: bool = False
     error: str = ""
     target: ConnectionRow = ConnectionRow()
+    protocol: str = "oidc"
     scim_url: str = ""
     scim_prefix: str = ""
     scim_used: str = ""
@@ -78,7 +87,11 @@ class SingleSignOn(PageState, rx.State):
     async def open_form(self, connection_id: str) -> None:
         """Of a new connection where the id is empty."""
         self.target = next((row for row in self.rows if row.id == connection_id), ConnectionRow())
-        self.open, self.error = True, ""
+        self.open, self.error, self.protocol = True, "", self.target.protocol
+
+    @event
+    async def set_protocol(self, protocol: str) -> None:
+        self.protocol, self.error = ("saml" if protocol == "saml" else "oidc"), ""
 
     @event
     async def set_open(self, is_open: bool) -> None:
@@ -87,10 +100,12 @@ class SingleSignOn(PageState, rx.State):
     @event
     @acts
     async def save(self, form: dict[str, Any]) -> Any:
+        texts = ("issuer", "client_id", "metadata", "sso_url", "email_attribute", "name_attribute")
         given: dict[str, Any] = {
             "name": text_of(form, "name"),
-            "issuer": text_of(form, "issuer"),
-            "client_id": text_of(form, "client_id"),
+            "protocol": self.protocol,
+            **{name: text_of(form, name) or None for name in texts},
+            "certificates": split_certificates(text_of(form, "certificates")),
             "domains": text_of(form, "domains").replace(",", " ").split(),
             "default_role": text_of(form, "default_role"),
             "role_claim": text_of(form, "role_claim") or None,
@@ -195,8 +210,15 @@ def _row(connection: ConnectionOut) -> ConnectionRow:
     return ConnectionRow(
         id=str(connection.id),
         name=connection.name,
-        issuer=connection.issuer,
-        client_id=connection.client_id,
+        protocol=connection.protocol,
+        issuer=connection.issuer or "",
+        client_id=connection.client_id or "",
+        sso_url=connection.sso_url or "",
+        certificates="".join(connection.certificates),
+        email_attribute=connection.email_attribute or "",
+        name_attribute=connection.name_attribute or "",
+        entity_id=connection.service_provider.entity_id if connection.service_provider else "",
+        acs_url=connection.service_provider.acs_url if connection.service_provider else "",
         domains=[DomainRow(**each.model_dump()) for each in connection.domains],
         domain_lines="\n".join(each.domain for each in connection.domains),
         default_role=connection.default_role,
