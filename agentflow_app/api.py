@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 BASE = "/api/v1"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 REQUESTS = Histogram("agentflow_http_request_seconds", "Time to answer", ["method", "route", "status"])
+_LENGTH_DIGITS = 20
+"""More of them are no length, and longer ones than Python converts."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
@@ -149,7 +151,7 @@ class RequestEdge:
                     )
                     return
                 declared = headers.get(b"content-length", b"0")
-                if not declared.isdigit() or int(declared) > self._max:
+                if not declared.isdigit() or len(declared) > _LENGTH_DIGITS or int(declared) > self._max:
                     await error_response(self._too_large())(scope, receive, send_with_id)
                     return
                 await self._app(scope, self._bounded(receive), send_with_id)

@@ -45,7 +45,11 @@ def is_foreign(page: str | None, host: str) -> bool:
     """
     if page is None or page in settings().origins:
         return False
-    return settings().public_url is not None or urlsplit(page).netloc != host
+    try:
+        named = urlsplit(page).netloc
+    except ValueError:  # no browser says so
+        return True
+    return settings().public_url is not None or named != host
 
 
 def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

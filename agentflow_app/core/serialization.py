@@ -44,9 +44,13 @@ def _slowly(value: Any) -> str:
 
 
 def loads(text: str | bytes) -> Any:
+    """Raises ValueError, also for what is nested without measure."""
     raw = text.encode() if isinstance(text, str) else text
     if _LONG_NUMBER.search(raw):
-        return json.loads(raw)  # orjson would make it a float
+        try:
+            return json.loads(raw)  # orjson would make it a float
+        except RecursionError as error:
+            raise ValueError("The JSON is nested too deeply") from error
     return orjson.loads(raw)
 
 

@@ -14,6 +14,7 @@ from agentflow_app.accounts.routes import AfterCommit, CurrentActor, CurrentTran
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import Unauthenticated
 from agentflow_app.core.pagination import Page, PageQuery
+from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.tables import LARGEST_INTEGER
 from agentflow_app.core.tenancy import Actor
@@ -156,6 +157,7 @@ async def stream_events(
 ) -> StreamingResponse:
     """The events as server-sent events; holds no transaction while it is open."""
     actor = await authenticate(credential(request.headers))
+    await rate_limits().organization(actor.org_id, actor.key_id)
     async with database().transaction(actor) as tx:
         await ExecutionService(tx, actor).get(execution_id)
     if last_event_id is not None:

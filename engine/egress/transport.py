@@ -1,9 +1,11 @@
 """Transports for httpx and for httpx2, which model SDKs use: the same code over either library."""
 
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import ModuleType
 from typing import Any
 
+from engine.egress.inflation import Inflation, TooManyCodingsError, coding_of
 from engine.egress.policy import Policy
 from engine.errors import EgressRefusedError, ResponseTooLargeError
 
@@ -14,7 +16,8 @@ MAX_IDLE_CONNECTIONS = 50
 def guarded_transport(http: ModuleType, core: ModuleType, policy: Policy, max_bytes: int) -> Any:
     """A transport of the client library `http` on its own `core` that connects as the policy says.
 
-    Answers larger than `max_bytes`, as they come over the wire, are cut off with ResponseTooLargeError.
+    Answers larger than `max_bytes`, as they come over the wire or once they are opened, are cut off with
+    ResponseTooLargeError; what is compressed more than once is the library's DecodingError.
     """
 
     class Backend(core.AsyncNetworkBackend):  # type: ignore[misc, name-defined]
@@ -49,6 +52,11 @@ def guarded_transport(http: ModuleType, core: ModuleType, policy: Policy, max_by
         async def sleep(self, seconds: float) -> None:
             await self._inner.sleep(seconds)
 
+    def too_large() -> ResponseTooLargeError:
+        return ResponseTooLargeError(
+            f"The answer is larger than {max_bytes} bytes", details={"limit_bytes": max_bytes}
+        )
+
     class Capped(http.AsyncByteStream):  # type: ignore[misc, name-defined]
         def __init__(self, stream: Any) -> None:
             self._stream = stream
@@ -58,13 +66,29 @@ def guarded_transport(http: ModuleType, core: ModuleType, policy: Policy, max_by
             async for chunk in self._stream:
                 size += len(chunk)
                 if size > max_bytes:
-                    raise ResponseTooLargeError(
-                        f"The answer is larger than {max_bytes} bytes", details={"limit_bytes": max_bytes}
-                    )
+                    raise too_large()
                 yield chunk
 
         async def aclose(self) -> None:
             await self._stream.aclose()
+
+    class Inflated(Capped):
+        def __init__(self, stream: Any, coding: str, request: Any) -> None:
+            super().__init__(stream)
+            self._inflation = Inflation(coding)
+            self._request = request
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            size = 0
+            async for chunk in super().__aiter__():
+                try:
+                    for piece in self._inflation.feed(chunk):
+                        size += len(piece)
+                        if size > max_bytes:
+                            raise too_large()
+                        yield piece
+                except zlib.error as error:
+                    raise http.DecodingError(str(error), request=self._request) from error
 
     class GuardedTransport(http.AsyncHTTPTransport):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -81,7 +105,18 @@ def guarded_transport(http: ModuleType, core: ModuleType, policy: Policy, max_by
 
         async def handle_async_request(self, request: Any) -> Any:
             response = await super().handle_async_request(request)
-            response.stream = Capped(response.stream)
+            try:
+                coding = coding_of(response.headers.get("content-encoding", ""))
+            except TooManyCodingsError as error:
+                await response.aclose()
+                raise http.DecodingError(str(error), request=request) from error
+            if coding is None or request.method == "HEAD":
+                response.stream = Capped(response.stream)
+            else:
+                response.stream = Inflated(response.stream, coding, request)
+                # The library would open it again, and without measure.
+                for name in ("content-encoding", "content-length"):
+                    response.headers.pop(name, None)
             return response
 
     return GuardedTransport()

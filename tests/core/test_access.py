@@ -516,6 +516,39 @@ async def test_a_key_never_decides_and_never_outgrows_its_maker(world: World) ->
     assert (await world.client.get(B + "/agents", headers={"X-API-Key": bobs})).status_code == 200
 
 
+SMUGGLED = {"org_id", "organization_id", "user_id", "id", "role", "plan", "created_by", "status", "version"}
+SMUGGLED |= {"is_active", "email_verified_at", "slug", "deleted_at", "__proto__", "permissions"}
+
+
+async def test_nothing_is_assigned_that_a_call_does_not_name(world: World) -> None:
+    """As the owner, who may do all of it."""
+    before = await world.trace()
+    rows = [row for row in TABLE if isinstance(row.body, dict) and not row.path.startswith(OPERATOR)]
+    taken = _fields_of((await world.client.get(B + "/openapi.json")).json())
+    for row in rows:
+        known = taken[f"{row.method} {row.path}"]
+        for name in sorted(SMUGGLED - known):
+            smuggling = replace(row, body={**row.body, name: str(world.mallory.org_id)})
+            answer = await world.call(smuggling, _bearer(world.alice.token))
+            assert answer.status_code == 422, (row.method, row.path, name, answer.text)
+            assert name in answer.json()["error"]["details"]["fields"], (row.method, row.path, name)
+    assert await world.trace() == before
+
+
+def _fields_of(document: dict[str, Any]) -> dict[str, set[str]]:
+    """The fields that each call says that it takes."""
+    found = {}
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            schema = call.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+            if schema:
+                parts = [schema, *schema.get("anyOf", ())]
+                names = [part["$ref"].rpartition("/")[2] for part in parts if "$ref" in part]
+                models = [document["components"]["schemas"][name] for name in names]
+                found[f"{method.upper()} {path}"] = {f for model in models for f in model["properties"]}
+    return found
+
+
 async def test_ids_of_another_organization_inside_a_call_lead_nowhere(world: World) -> None:
     hers = (await world.alice.client.get(f"/executions/{world.ids['execution_id']}/steps")).json()["data"]
     waiting = next(step["id"] for step in hers if step["status"] == "waiting_approval")

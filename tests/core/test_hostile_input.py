@@ -73,6 +73,59 @@ async def test_texts_that_cannot_be_stored_are_422(alice: Person, path: str, bod
     assert _code(answer) == (422, "VALIDATION_ERROR")
 
 
+LONG = "1234567890123456789012"
+"""With a number of that length another reader of JSON takes over."""
+
+
+AT_A_DOOR = {
+    "deep": '{"email": "a@example.com", "password": DEEP, "z": LONG}',
+    "deep address": '{"email": DEEP, "z": LONG}',
+    "surrogate": '{"email": "\\ud800@example.com", "password": "x", "z": LONG}',
+    "nan": '{"email": NaN, "password": "x", "z": LONG}',
+    "list": '{"email": ["a@example.com"], "password": "x"}',
+    "twice": '{"email": "a@example.com", "email": {"$ne": 1}, "password": "x"}',
+}
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/signup", "/auth/password/forgot"])
+@pytest.mark.parametrize("body", AT_A_DOOR.values(), ids=AT_A_DOOR)
+async def test_a_door_looks_at_an_address_in_any_body(
+    anonymous: httpx.AsyncClient, path: str, body: str
+) -> None:
+    content = body.replace("DEEP", DEEP).replace("LONG", LONG).encode()
+    assert _code(await anonymous.post(path, content=content, headers=JSON)) == (422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize("page", ["http://[", "http://[::1", "http://a]b", "null", "\u00e9", "//", "http://"])
+async def test_a_page_that_cannot_be_named_is_a_foreign_one(anonymous: httpx.AsyncClient, page: str) -> None:
+    headers = {"Origin": page.encode("latin-1")}
+    answer = await anonymous.post("/auth/refresh", headers=headers)  # type: ignore[arg-type]
+    assert _code(answer) == (403, "FOREIGN_ORIGIN")
+
+
+@pytest.mark.parametrize("length", ["9" * 21, "9" * 5000, "-1", "1e9", "x", ""])
+async def test_a_length_that_is_none_is_refused_unread(anonymous: httpx.AsyncClient, length: str) -> None:
+    headers = {**JSON, "Content-Length": length}
+    assert _code(await anonymous.post("/auth/login", content=b"{}", headers=headers))[0] == 413
+
+
+@pytest.mark.parametrize(
+    "header",
+    [DEEP[:12_000], '{"alg": ["HS256"]}', '{"alg": {}}', "[]", "null", "5", '{"alg": "HS256", "crit": 5}'],
+)
+async def test_a_token_of_any_shape_is_no_token(anonymous: httpx.AsyncClient, header: str) -> None:
+    head = base64.urlsafe_b64encode(header.encode()).decode().rstrip("=")
+    for token in (
+        f"{head}.e30.AAAA",
+        f"e30.{head}.AAAA",
+        f"{head}..",
+        head,
+        f"{head}.{head}.{head}.{head}.{head}",
+    ):
+        answer = await anonymous.get("/agents", headers={"Authorization": f"Bearer {token}"})
+        assert _code(answer) == (401, "UNAUTHENTICATED")
+
+
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{", b"null", b"[]", b'"x"', b'{"name":'])
 async def test_bodies_that_are_no_json_objects_are_422(alice: Person, body: bytes) -> None:
     answer = await alice.client.post("/agents", content=body, headers=JSON)

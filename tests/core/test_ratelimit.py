@@ -79,6 +79,13 @@ async def test_an_organization_shares_one_limit(alice: Person, bob: Person, mall
         assert (await mallory.client.get("/agents")).status_code == 200
 
 
+async def test_a_stream_is_counted_like_any_call(alice: Person) -> None:
+    with given(AGENTFLOW_RATE_LIMIT_ORG="1/minute"):
+        for expected in (404, 429):
+            answer = await alice.client.get(f"/executions/{new_id()}/events")
+            assert answer.status_code == expected
+
+
 async def test_a_password_cannot_be_guessed_quickly(api: FastAPI, alice: Person) -> None:
     guess = {"email": alice.actor.email, "password": "wrong"}
     with given(AGENTFLOW_RATE_LIMIT_AUTH="2/minute"):
