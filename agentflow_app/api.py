@@ -251,6 +251,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         saml.door,
         triggers.router,
         vault.router,
+        vault.outgoing,
         documentation.router,
         audit.router,
     ):

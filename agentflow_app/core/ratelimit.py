@@ -27,6 +27,8 @@ REDIS_PAUSE_SECONDS = 1.0
 """How long Redis is left alone after it did not answer, so that not every call waits for it."""
 MAX_BLOCKED = 10_000
 PREFIX = "agentflow:limits"
+TRIALS = "20/minute"
+"""Enough for people who click, and no way to send requests by the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ class RateLimits:
                 f"The plan {plan} allows {found.limit} executions; upgrade it or wait for the limit to reset",
                 retry_after=found.retry_after,
             )
+
+    async def trials(self, org_id: object) -> None:
+        """Counts a request that an organization sends to try something. Raises TooManyRequests."""
+        found = await self._count(limit_of(TRIALS), "trials", str(org_id))
+        _enforce(found, "Too many tests in a minute; wait a moment before the next one")
 
     async def sign_in(self, kind: str, who: str) -> None:
         """Counts an attempt to prove who one is, `who` being an address or an account.

@@ -5,24 +5,28 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from agentflow_app.accounts.routes import CurrentActor, CurrentTransaction, TenantRoute
+from agentflow_app.accounts.routes import AccountRoute, CurrentActor, CurrentTransaction, TenantRoute
 from agentflow_app.core.pagination import Page, PageQuery
 from agentflow_app.vault.credentials import CredentialService
 from agentflow_app.vault.schemas import (
     CredentialCreate,
     CredentialOut,
+    CredentialTrial,
     CredentialUpdate,
     SecretCreate,
     SecretOut,
     SecretUpdate,
+    TrialOut,
     VariableCreate,
     VariableOut,
     VariableUpdate,
 )
 from agentflow_app.vault.service import SecretService, VariableService
+from agentflow_app.vault.trials import try_credential as send_trial
 
 BASE = "/api/v1/org"
 router = APIRouter(prefix="/org", tags=["vault"], route_class=TenantRoute)
+outgoing = APIRouter(prefix="/org", tags=["vault"], route_class=AccountRoute)
 Listed = Annotated[PageQuery, Query()]
 
 
@@ -117,3 +121,9 @@ async def update_credential(
 @router.delete("/credentials/{credential_id}", status_code=204)
 async def delete_credential(credential_id: UUID, actor: CurrentActor, tx: CurrentTransaction) -> None:
     await CredentialService(tx, actor).delete(credential_id)
+
+
+@outgoing.post("/credentials/{credential_id}/test")
+async def try_credential(credential_id: UUID, data: CredentialTrial, actor: CurrentActor) -> TrialOut:
+    """Sends one GET with it, to one of its own hosts, and tells status and time."""
+    return await send_trial(actor, credential_id, data)

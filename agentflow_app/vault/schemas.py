@@ -193,3 +193,19 @@ class CredentialOut(KeptOut):
     settings: dict[str, JsonValue]
     last_used_at: datetime | None
     token_expires_at: datetime | None
+
+
+class CredentialTrial(Input):
+    """Without `url` the first of its hosts that is no pattern is asked."""
+
+    url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)] | None = None
+
+
+class TrialOut(Output):
+    """`ok`: a status below 400 came. Without a status `problem` says why. Nothing of the answer is kept."""
+
+    ok: bool
+    status: int | None
+    problem: str | None
+    duration_ms: int
+    url: str

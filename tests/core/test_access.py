@@ -199,6 +199,7 @@ TABLE = (
     Row("POST", B + "/org/credentials", 201, 201, 403, 403, 201, 403, BEARER),
     Row("GET", B + "/org/credentials/{credential_id}", 200, 200, 200, 403, 404, 403),
     Row("PUT", B + "/org/credentials/{credential_id}", 200, 200, 403, 403, 404, 403, {"description": "x"}),
+    Row("POST", B + "/org/credentials/{credential_id}/test", 200, 200, 403, 403, 404, 403, {}),
     Row("DELETE", B + "/org/credentials/{credential_id}", 204, 204, 403, 403, 404, 403),
 )
 OPEN = {
@@ -336,10 +337,12 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         "token": "unknown",
         "name": "User",
     }
+    # Its host is private: a test of it is refused before anything is sent.
+    shut = {**BEARER, "allowed_hosts": ["127.0.0.1:9"]}
     for thing, body in (
         ("secret", {"name": "S{fresh}", "value": "a secret"}),
         ("variable", {"name": "v{fresh}", "value": 1}),
-        ("credential", BEARER),
+        ("credential", shut),
     ):
         made = await alice.client.post(f"/org/{thing}s", json=_filled(body, {}))
         found[f"{thing}_id"] = made.json()["id"]

@@ -36,6 +36,7 @@ def _credential(credential: CredentialRow) -> rx.Component:
                 row_menu(
                     "More about " + credential.name,
                     menu_item("pencil", "Change…", Credentials.open_form(credential.id)),
+                    menu_item("plug-zap", "Test…", Credentials.open_test(credential.id)),
                     menu_item("trash-2", "Delete…", Credentials.ask_delete(credential.id), danger=True),
                 ),
             ),
@@ -208,6 +209,50 @@ def _form() -> rx.Component:
     )
 
 
+def _test_dialog() -> rx.Component:
+    look = "px-3 py-2 rounded-md text-base break-words"
+    return dialog(
+        "Test " + _Target.name,
+        rx.el.form(
+            labelled(
+                "Address",
+                text_input(
+                    "trial-url",
+                    name="url",
+                    type="url",
+                    max_length=2000,
+                    auto_complete="off",
+                    spell_check=False,
+                    placeholder="https://api.example.com/me",
+                ),
+                field_id="trial-url",
+                help_text="At one of its hosts. Empty: the first host's start page.",
+            ),
+            form_error(Credentials.error),
+            rx.cond(
+                Credentials.trial,
+                rx.el.div(
+                    Credentials.trial,
+                    role="status",
+                    class_name=rx.cond(
+                        Credentials.trial_ok,
+                        f"{look} bg-green-a3 text-green-11",
+                        f"{look} bg-amber-a3 text-amber-11",
+                    ),
+                ),
+            ),
+            id="trial-form",
+            on_submit=Credentials.try_it,
+            class_name="flex flex-col gap-4",
+        ),
+        is_open=Credentials.testing,
+        on_open_change=Credentials.set_testing,
+        description="Sends one GET request with it. Of the answer, only status and time are looked at.",
+        actions=[button("Send", kind="primary", type="submit", form="trial-form")],
+        close="Close",
+    )
+
+
 def _limits() -> rx.Component:
     locked = ~Credentials.hosts_editable
     return section(
@@ -270,6 +315,7 @@ def credentials_page() -> rx.Component:
             actions=[button("Save", kind="primary", type="submit", form="credential-form")],
             wide=True,
         ),
+        _test_dialog(),
         confirm_dialog(
             "Delete " + _Target.name + "?",
             "Requests that show it fail from now on. It cannot be undone.",

@@ -11,10 +11,17 @@ from agentflow_app.organizations.schemas import OrganizationUpdate
 from agentflow_app.organizations.service import OrganizationService
 from agentflow_app.ui.figures import moment
 from agentflow_app.ui.forms import problem, read_form, text_of
-from agentflow_app.ui.session import PageState, acts, event, id_of, loads
+from agentflow_app.ui.session import PageState, actor_of, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 from agentflow_app.vault.credentials import TYPES, CredentialService
-from agentflow_app.vault.schemas import CredentialCreate, CredentialOut, CredentialUpdate
+from agentflow_app.vault.schemas import (
+    CredentialCreate,
+    CredentialOut,
+    CredentialTrial,
+    CredentialUpdate,
+    TrialOut,
+)
+from agentflow_app.vault.trials import try_credential
 
 TYPE_LABELS = {
     "bearer": "Bearer token",
@@ -62,6 +69,9 @@ class Credentials(PageState, rx.State):
     grant: str = "client_credentials"
     is_open: bool = False
     deleting: bool = False
+    testing: bool = False
+    trial: str = ""
+    trial_ok: bool = False
     error: str = ""
     _cursor: str | None = None
 
@@ -69,6 +79,7 @@ class Credentials(PageState, rx.State):
     @loads
     async def load(self) -> None:
         self.is_open, self.deleting, self.error, self.hosts_error = False, False, "", ""
+        self.testing, self.trial = False, ""
         await self._read()
 
     async def _read(self) -> None:
@@ -123,6 +134,30 @@ class Credentials(PageState, rx.State):
         self.deleting = bool(is_open)
 
     @event
+    async def open_test(self, credential_id: str) -> None:
+        self._choose(str(credential_id))
+        self.testing, self.trial = self.target.id != "", ""
+
+    @event
+    async def set_testing(self, is_open: bool) -> None:
+        self.testing, self.trial, self.error = bool(is_open), "", ""
+
+    @event
+    @acts
+    async def try_it(self, form: dict[str, Any]) -> None:
+        """Sends one request with it."""
+        actor = await actor_of(self)
+        self.trial, self.error = "", ""
+        try:
+            data = read_form(CredentialTrial, {"url": text_of(form, "url") or None})
+            found = await try_credential(actor, id_of(self.target.id), data)
+        except AppError as error:
+            self.error = problem(error)
+            return
+        self.trial_ok, self.trial = found.ok, _spoken(found)
+        await self._read()
+
+    @event
     @acts
     async def save(self, form: dict[str, Any]) -> Any:
         given: dict[str, Any] = {name: text_of(form, name) or None for name in _PLAIN}
@@ -172,6 +207,13 @@ class Credentials(PageState, rx.State):
             return None
         self.hosts, self.hosts_error = "\n".join(saved.settings.egress_allowed_hosts), ""
         return rx.toast.success("Saved")
+
+
+def _spoken(found: TrialOut) -> str:
+    if found.status is None:
+        return f"{found.url}: {found.problem}"
+    meaning = {401: " (it was not accepted)", 403: " (it may not do this)", 404: " (nothing is there)"}
+    return f"{found.url} answered {found.status}{meaning.get(found.status, '')} in {found.duration_ms} ms"
 
 
 def _by_name(cursor: str | None) -> PageQuery:
