@@ -37,7 +37,11 @@ class AuditPerson(Output):
 
 
 class AuditEntry(Output):
-    """`user` is null for what no person did, and for a person who was erased."""
+    """`user` is null for what no person did, and for a person who was erased.
+
+    `people`: those whom the entry names by their ids, as they are called now, for who may see them. Who is no
+    member any more is left out; who was erased is an erased person.
+    """
 
     id: UUID
     seq: int
@@ -49,6 +53,7 @@ class AuditEntry(Output):
     address: str | None
     user_agent: str | None
     details: dict[str, Any]
+    people: dict[UUID, str]
     hash: str
     created_at: datetime
 

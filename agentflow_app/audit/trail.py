@@ -9,17 +9,22 @@ from uuid import UUID
 from sqlalchemy import Select, Text, cast, or_, select
 from sqlmodel import col
 
+from agentflow_app.accounts.people import names_of
 from agentflow_app.audit.models import AuditLog
 from agentflow_app.audit.people import keys_of, read
 from agentflow_app.audit.schemas import AuditEntry, AuditFilter, AuditPerson, AuditQuery, ExportQuery
 from agentflow_app.audit.service import record
 from agentflow_app.core.database import Transaction
+from agentflow_app.core.ids import parse_id
 from agentflow_app.core.pagination import Page, like, paginate
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.tenancy import Actor
 
 EXPORTED = 50_000
 """Entries that one export holds at most, the newest first; dates narrow it."""
+ERASED = "Erased person"
+_NAMING = ("user_id", "to")
+"""Details that hold the id of a person."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS = (
     "created_at",
@@ -31,6 +36,7 @@ _COLUMNS = (
     "user_agent",
     "resource_type",
     "resource_id",
+    "people",
     "details",
     "seq",
     "hash",
@@ -56,14 +62,17 @@ class AuditTrail:
         return Page(data=await self._readable(page.data), next_cursor=page.next_cursor)
 
     async def own(self) -> list[AuditEntry]:
-        """What the actor did, whatever their role; the newest first, as many as an export holds."""
+        """What the actor did, whatever their role; the newest first, as many as an export holds.
+
+        Without the names of others: it is the actor's own data.
+        """
         query = (
             select(AuditLog)
             .where(col(AuditLog.org_id) == self.actor.org_id, col(AuditLog.user_id) == self.actor.user_id)
             .order_by(col(AuditLog.seq).desc())
             .limit(EXPORTED)
         )
-        return await self._readable(list((await self.tx.execute(query)).scalars()))
+        return await self._readable(list((await self.tx.execute(query)).scalars()), others=False)
 
     async def export(self, query: ExportQuery) -> bytes:
         """The entries as CSV or as lines of JSON. The export is itself an entry."""
@@ -92,16 +101,42 @@ class AuditTrail:
             statement = statement.where(col(AuditLog.created_at) < query.until)
         return statement
 
-    async def _readable(self, rows: Sequence[AuditLog]) -> list[AuditEntry]:
+    async def _readable(self, rows: Sequence[AuditLog], *, others: bool = True) -> list[AuditEntry]:
         keys = await keys_of(self.tx, {row.user_id for row in rows if row.user_id})
-        return [_entry(row, keys) for row in rows]
+        meant = {row.id: _people(row) if others else set() for row in rows}
+        named = await self._names(set().union(*meant.values()))
+        return [
+            _entry(row, keys, {each: named[each] for each in sorted(meant[row.id]) if each in named})
+            for row in rows
+        ]
+
+    async def _names(self, ids: set[UUID]) -> dict[UUID, str]:
+        """Of members now, and of who was erased since."""
+        if not ids or not self.actor.can("members:read"):
+            return {}
+        erased = select(col(AuditLog.resource_id)).where(
+            col(AuditLog.org_id) == self.actor.org_id,
+            col(AuditLog.action) == "user.erased",
+            col(AuditLog.resource_id).in_(ids),
+        )
+        gone = {each for each in (await self.tx.execute(erased)).scalars() if each}
+        return await names_of(self.tx, ids) | dict.fromkeys(gone, ERASED)
 
 
 def _same(row: Any) -> AuditLog:
     return row  # type: ignore[no-any-return]
 
 
-def _entry(row: AuditLog, keys: dict[UUID, bytes]) -> AuditEntry:
+def _people(row: AuditLog) -> set[UUID]:
+    """Who did it, to whom, and whom its details name."""
+    told = {name: row.details.get(name) for name in _NAMING}
+    found = {row.user_id, *(parse_id(each) for each in told.values() if isinstance(each, str))}
+    if row.resource_type in ("member", "user"):
+        found.add(row.resource_id)
+    return {each for each in found if each}
+
+
+def _entry(row: AuditLog, keys: dict[UUID, bytes], named: dict[UUID, str]) -> AuditEntry:
     trace = read(row.personal, keys.get(row.user_id) if row.user_id else None, row.id)
     return AuditEntry(
         id=row.id,
@@ -114,6 +149,7 @@ def _entry(row: AuditLog, keys: dict[UUID, bytes]) -> AuditEntry:
         address=trace.address if trace else None,
         user_agent=trace.user_agent if trace else None,
         details=row.details,
+        people=named,
         hash=row.hash.hex(),
         created_at=row.created_at,
     )
@@ -129,6 +165,7 @@ def _as_csv(entries: Sequence[AuditEntry]) -> bytes:
     writer.writerow(_COLUMNS)
     for entry in entries:
         flat = entry.model_dump(mode="json") | {"details": dumps(entry.details)}
+        flat["people"] = "; ".join(entry.people.values())
         flat |= entry.user.model_dump() if entry.user else {"email": None, "name": None}
         writer.writerow([_cell(flat[name]) for name in _COLUMNS])
     return out.getvalue().encode()

@@ -14,7 +14,7 @@ from agentflow_app.audit import people
 from agentflow_app.audit.service import record
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
-from tests.actors import GREETING, Person, published
+from tests.actors import GREETING, PASSWORD, People, Person, published
 
 URL = "/org/audit-logs"
 
@@ -149,3 +149,36 @@ async def test_the_app_cannot_choose_an_entrys_place(alice: Person) -> None:
     (entry,) = await entries(alice)
     assert (entry["seq"], str(entry["created_at"])[:4] != "2001") == (1, True)
     assert (await alice.client.get(URL + "/chain")).json()["intact"] is True
+
+
+async def test_it_names_whom_an_entry_is_about_for_who_may_see_them(api: FastAPI, people: People) -> None:
+    alice, bob, erin = people.alice, people.bob, people.erin
+    ids = {each.actor.name: str(each.actor.user_id) for each in (alice, bob, erin)}
+    await alice.client.put(f"/org/members/{ids['Bob']}/role", json={"role": "editor"})
+    team = (await alice.client.post("/org/teams", json={"name": "T"})).json()["id"]
+    await alice.client.put(f"/org/teams/{team}/members/{ids['Erin']}")
+    changed, _, added = await entries(alice)
+    assert changed["people"] == {ids["Alice"]: "Alice", ids["Bob"]: "Bob"}
+    assert added["people"] == {ids["Alice"]: "Alice", ids["Erin"]: "Erin"}
+    # A key that may not see members is not told who they are; what somebody did is theirs without others.
+    made = {"name": "K", "scopes": ["audit:read"]}
+    key = (await alice.client.post("/org/api-keys", json=made)).json()["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    for entry in (await alice.client.get(URL, headers=headers)).json()["data"]:
+        assert entry["people"] == {}
+    mine = (await alice.client.get("/auth/privacy/export")).json()
+    assert ids["Bob"] not in str(
+        [each["people"] for place in mine["organizations"] for each in place["audit_entries"]]
+    )
+    # Who left is no member to be seen; who was erased is nobody.
+    await alice.client.delete(f"/org/members/{ids['Erin']}")
+    gone = await bob.client.request(
+        "DELETE", "/auth/account", json={"password": PASSWORD, "confirm": bob.actor.email}
+    )
+    assert gone.status_code == 204
+    told = await entries(alice)
+    assert told[0]["people"] == {ids["Alice"]: "Alice", ids["Bob"]: "Erased person"}
+    assert told[2]["people"] == {ids["Alice"]: "Alice"}
+    assert [each["user"] for each in told if each["action"] == "user.erased"] == [None]
+    sheet = list(csv.DictReader(io.StringIO((await alice.client.get(URL + "/export")).text)))
+    assert sheet[-1]["people"] in ("Alice; Erased person", "Erased person; Alice")

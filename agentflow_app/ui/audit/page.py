@@ -58,6 +58,7 @@ def _entry_dialog() -> rx.Component:
         rx.el.dl(
             _fact("Who", shown.who),
             _fact("E-mail", shown.email),
+            _fact("About", shown.about),
             _fact("Address", shown.address),
             _fact("Browser", shown.user_agent),
             _fact("When", shown.when),

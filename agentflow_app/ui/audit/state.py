@@ -38,6 +38,7 @@ class EntryRow:
     id: str = ""
     what: str = ""
     who: str = ""
+    about: str = ""
     email: str = ""
     resource: str = ""
     address: str = ""
@@ -126,11 +127,13 @@ class Audit(PageState, rx.State):
 
 def _row(entry: AuditEntry) -> EntryRow:
     area, _, verb = entry.action.rpartition(".")
-    name = entry.details.get("name") or entry.details.get("noun") or ""
+    others = [name for person, name in entry.people.items() if person != entry.user_id]
+    name = entry.details.get("name") or entry.details.get("noun") or ", ".join(others)
     return EntryRow(
         id=str(entry.id),
         what=spelled(f"{area} {verb}".strip()),
         who=entry.user.name if entry.user else ("An erased person" if entry.user_id else "AgentFlow"),
+        about=", ".join(others),
         email=entry.user.email if entry.user else "",
         resource=str(name)[:100] if isinstance(name, str) else "",
         address=entry.address or "",
