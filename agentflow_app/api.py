@@ -246,6 +246,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         sso.router,
         sso.proof,
         sso.outgoing,
+        sso.realm,
         sso.door,
         saml.about,
         saml.door,

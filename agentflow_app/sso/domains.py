@@ -119,6 +119,8 @@ async def vouch(domain: str, slug: str = "") -> str:
 
 async def owner_of(tx: Transaction, domain: str) -> SsoConnection | None:
     """The connection in use that the domain is verified for. On the system role."""
+    if "\x00" in domain:  # which the database takes in no text
+        return None
     query = (
         select(SsoConnection)
         .join(SsoDomain, col(SsoDomain.connection_id) == col(SsoConnection.id))

@@ -24,7 +24,7 @@ from agentflow_app.core.settings import settings
 from agentflow_app.organizations.welcome import welcome
 from agentflow_app.sso import again, login, service, social
 from agentflow_app.sso.errors import LoginGone
-from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate, TestOut
+from agentflow_app.sso.schemas import ConnectionCreate, ConnectionOut, ConnectionUpdate, HomeRealm, TestOut
 
 router = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=TenantRoute)
 outgoing = APIRouter(prefix="/org/sso", tags=["single sign-on"], route_class=AccountRoute)
@@ -55,6 +55,7 @@ class DoorRoute(APIRoute):
         return edge
 
 
+realm = APIRouter(prefix="/auth/sso", tags=["single sign-on"])
 door = APIRouter(prefix="/auth/sso", tags=["single sign-on"], route_class=DoorRoute)
 
 
@@ -132,6 +133,13 @@ def kept_browser(request: Request, protocol: str) -> str:
 
 def drop_browser(response: Response, protocol: str) -> None:
     response.delete_cookie(_cookie(protocol), **_manner(protocol))
+
+
+@realm.get("/home")
+async def home_realm(domain: Annotated[str, Query(max_length=253)]) -> HomeRealm:
+    """Which single sign-on addresses of the domain have. Of accounts nothing is asked or told."""
+    await rate_limits().sign_in("realm", origin.get().address or "")
+    return await login.home_realm(domain)
 
 
 @door.get("/start", status_code=303)

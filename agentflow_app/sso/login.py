@@ -34,6 +34,7 @@ from agentflow_app.sso.errors import (
     ProviderFault,
 )
 from agentflow_app.sso.models import SsoConnection, SsoIdentity, SsoLogin
+from agentflow_app.sso.schemas import HomeRealm
 from agentflow_app.sso.service import client_of, redirect_uri
 
 LIFETIME = timedelta(minutes=10)
@@ -155,6 +156,15 @@ async def require_saml(connection_id: UUID) -> None:
     async with database().system() as tx:
         if (await tx.execute(query)).scalar_one_or_none() is None:
             raise ConnectionNotFound
+
+
+async def home_realm(domain: str) -> HomeRealm:
+    """What a login page offers to addresses of the domain."""
+    async with database().system() as tx:
+        row = await domains.owner_of(tx, domain.strip().lower())
+    if row is None or (row.protocol == "saml" and not row.sso_url):
+        return HomeRealm(name=None, enforced=False)
+    return HomeRealm(name=row.name, enforced=row.enforced)
 
 
 async def finish(row: SsoConnection, answer: Mapping[str, str], browser: str) -> Login:

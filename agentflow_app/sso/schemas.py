@@ -151,6 +151,13 @@ class ConnectionUpdate(ConnectionFields):
     client_secret: GivenSecret | None = None
 
 
+class HomeRealm(Output):
+    """`name` is the connection's; null where the domain has none. `enforced`: its members have to use it."""
+
+    name: str | None
+    enforced: bool
+
+
 class DomainOut(Output):
     domain: str
     verified: bool

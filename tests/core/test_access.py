@@ -214,6 +214,7 @@ OPEN = {
     "POST " + B + "/auth/refresh": 401,
     "POST " + B + "/auth/logout": 204,
     "GET " + B + "/auth/sso/start": 303,
+    "GET " + B + "/auth/sso/home": 422,
     "GET " + B + "/auth/sso/callback": 303,
     "POST " + B + "/auth/sso/saml/{connection_id}/acs": 303,
     "GET " + B + "/auth/sso/saml/{connection_id}/metadata": 404,

@@ -16,6 +16,10 @@ from tests.support.processes import Installation, free_port
 from tests.support.saml_provider import SamlProvider, asked, form
 
 
+def owner_login(owner: dict[str, str]) -> dict[str, str]:
+    return {name: owner[name] for name in ("email", "password")}
+
+
 @pytest.fixture(scope="module")
 def installed() -> Iterator[tuple[Installation, IdentityProvider]]:
     """An installation that may talk to a provider on this machine."""
@@ -99,6 +103,41 @@ async def test_an_admin_connects_a_provider_and_its_people_come_in_where_they_we
     await expect(dora.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     answer = await dora.context.request.get(stolen, max_redirects=0)
     assert "SSO_EXPIRED" in answer.headers["location"]
+
+    # From now on the organization demands it: the login page offers nothing else to the domain.
+    path = f"{home}/api/v1/org/sso"
+    entered = await admin.context.request.post(f"{home}/api/v1/auth/login", data=owner_login(owner))
+    bearer = {"Authorization": f"Bearer {(await entered.json())['access_token']}"}
+    (held,) = (await (await admin.context.request.get(path, headers=bearer)).json())["data"]
+    fields = ("name", "issuer", "client_id", "default_role", "trust_email", "active")
+    wanted = {name: held[name] for name in fields} | {"domains": [domain], "enforced": True}
+    changed = await admin.context.request.put(f"{path}/{held['id']}", headers=bearer, data=wanted)
+    assert changed.ok, await changed.text()
+    late = await window()
+    await late.goto(f"{home}/login?next=/runs")
+    await late.get_by_label("Email").fill(f"dora@{domain}")
+    await late.get_by_label("Email").press("Enter")
+    await expect(late.get_by_role("button", name="Continue with Provider")).to_be_visible()
+    await expect(late.get_by_label("Password")).to_have_count(0)
+    await late.get_by_role("button", name="Use a password").click()
+    await expect(late.get_by_label("Password")).to_be_visible()
+    await late.get_by_label("Email").fill("somebody@example.com")
+    await late.get_by_label("Password").focus()
+    await expect(late.get_by_role("button", name="Continue with Provider")).to_have_count(0)
+    await late.get_by_label("Email").fill(f"dora@{domain}")
+    await late.get_by_label("Password").focus()
+    await late.get_by_role("button", name="Continue with Provider").click()
+    await _sign_in_there(late, "dora")
+    await late.get_by_role("button", name="Continue").click()
+    await expect(late.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+
+    # Who came so, without a password, proves it there again before the app is set up.
+    await late.goto(f"{home}/settings/security")
+    await late.get_by_role("button", name="Set up").click()
+    await late.get_by_role("link", name="Sign in at Provider again").click()
+    await _sign_in_there(late, "dora")
+    await late.get_by_role("button", name="Continue").click()
+    await expect(late.get_by_alt_text("QR code for the authenticator app")).to_be_visible()
     for each in windows:
         await each.close()
 

@@ -464,3 +464,26 @@ async def test_sessions_of_its_own_provider_go_on(company: Company, open_window:
         foreign.require("agents:read")
     with pytest.raises(Unauthenticated):
         await ensure_still_in(foreign)
+
+
+async def test_a_domain_tells_its_sign_on_and_nothing_of_accounts(
+    company: Company, anonymous: httpx.AsyncClient, mallory: Person
+) -> None:
+    async def home(domain: str) -> Any:
+        answer = await anonymous.get("/auth/sso/home", params={"domain": domain})
+        assert answer.status_code == 200
+        return answer.json()
+
+    nothing = {"name": None, "enforced": False}
+    assert await home(f" {company.domain.upper()} ") == {"name": "Provider", "enforced": False}
+    await company.change(enforced=True)
+    assert await home(company.domain) == {"name": "Provider", "enforced": True}
+    unverified = f"{new_id().hex[-12:]}.example.com"
+    await company.change(domains=[company.domain, unverified])
+    known = mallory.actor.email
+    for other in (unverified, f"sub.{company.domain}", "", "%", known, known.partition("@")[2], "\x00"):
+        assert await home(other) == nothing, other
+    await company.change(active=False)
+    assert await home(company.domain) == nothing
+    answer = await anonymous.get("/auth/sso/start", params={"email": f"ada@{company.domain}\x00"})
+    assert "SSO_NOT_FOUND" in answer.headers["location"]

@@ -6,10 +6,11 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 CLIENT_ID, CLIENT_SECRET = "Iv1.agentflow", "github's secret of the tests"
 
@@ -31,8 +32,10 @@ class GitHub(ThreadingHTTPServer):
 
     def authorize(self, url: str, login: str) -> dict[str, str]:
         """What GitHub sends back for `login`, who consents."""
-        asked = {name: each[0] for name, each in parse_qs(urlsplit(url).query).items()}
         assert url.startswith(f"http://{self.host}/login/oauth/authorize?")
+        return self.consent({name: each[0] for name, each in parse_qs(urlsplit(url).query).items()}, login)
+
+    def consent(self, asked: dict[str, str], login: str) -> dict[str, str]:
         assert asked["client_id"] == CLIENT_ID
         assert "user:email" in asked["scope"].split()
         code = token_hex(10)
@@ -64,6 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._tell(200, {"access_token": token, "token_type": "bearer", "scope": asked["scope"]})
 
     def do_GET(self) -> None:
+        if self.path.startswith("/login/oauth/authorize?"):
+            self._ask_person()
+            return
         login = self.server.tokens.get(self.headers.get("Authorization", "").removeprefix("Bearer "))
         person, emails = self.server.people.get(login or "", (None, None))
         told = {"/api/v3/user": person, "/api/v3/user/emails": emails}
@@ -73,6 +79,26 @@ class _Handler(BaseHTTPRequestHandler):
             self._tell(401, {"message": "Bad credentials"})
         else:
             self._tell(200, told[self.path])
+
+    def _ask_person(self) -> None:
+        """The page that people see: who they are, and back to where they came from."""
+        asked = {name: each[0] for name, each in parse_qs(urlsplit(self.path).query).items()}
+        login = asked.pop("login", None)
+        if login:
+            self.send_response(302)
+            back = urlencode(self.server.consent(asked, login))
+            self.send_header("Location", f"{asked['redirect_uri']}?{back}")
+            self.end_headers()
+            return
+        hidden = "".join(
+            f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+            for name, value in asked.items()
+        )
+        page = f'<form>{hidden}<label>Username<input name="login"></label><button>Authorize</button></form>'
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(page.encode())
 
     def _tell(self, status: int, body: Any) -> None:
         text = json.dumps(body).encode()

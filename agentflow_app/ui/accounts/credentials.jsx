@@ -1,5 +1,8 @@
 import { createContext, createElement as h, useContext, useEffect, useRef, useState } from "react";
 import { ask, create } from "./passkey.js";
+import { enterBySso, Realm, useRealm } from "./realm.js";
+
+export { IfPassword, RealmButton } from "./realm.js";
 
 // Whether someone has logged in here before: decides which door a visitor without a session is shown.
 const KNOWN = "agentflow.known";
@@ -159,6 +162,10 @@ export function PasskeyAsker({ asked, onMade, onFailed }) {
   return null;
 }
 
+export function OutwardLink({ label, href, className }) {
+  return h("a", { href, className }, label);
+}
+
 /** What the link carried after its #, taken out of the address at once. */
 function useCarried(wanted) {
   const carried = useRef("");
@@ -173,11 +180,13 @@ function useCarried(wanted) {
 /**
  * Sends the credentials past the page's state, so that a password never enters it.
  * `done`: what is shown afterwards, instead of entering the app. `carried`: the link's token goes along.
+ * `realm`: whose address it is may have a single sign-on of its own.
  */
-export function CredentialsForm({ path, done, carried: wanted, children, className }) {
+export function CredentialsForm({ path, done, carried: wanted, realm: withRealm, children, className }) {
   const form = useRef(null);
   const { asked, begin, restart } = useContext(Steps);
   const carried = useCarried(wanted);
+  const realm = useRealm(form, withRealm);
   const [state, setState] = useState({ busy: false, errors: {}, message: "" });
 
   const fail = (errors, message) => {
@@ -191,6 +200,12 @@ export function CredentialsForm({ path, done, carried: wanted, children, classNa
   const submit = async (event) => {
     event.preventDefault();
     if (state.busy) return;
+    if (realm.demanded && form.current.elements.email.validity.valid) {
+      enterBySso(form.current);
+      return;
+    }
+    const found = await realm.look();
+    if (found?.enforced && !realm.insisted) return;  // the form says now where to go on
     const missing = unfilled(form.current);
     if (Object.keys(missing).length) {
       fail(missing, "");
@@ -214,8 +229,14 @@ export function CredentialsForm({ path, done, carried: wanted, children, classNa
 
   return h(
     "form",
-    { ref: form, onSubmit: submit, className, noValidate: true },
-    h(FormState.Provider, { value: state }, children),
+    {
+      ref: form,
+      onSubmit: submit,
+      onBlur: (event) => event.target.name === "email" && realm.look(),
+      className,
+      noValidate: true,
+    },
+    h(Realm.Provider, { value: realm }, h(FormState.Provider, { value: state }, children)),
   );
 }
 

@@ -6,12 +6,14 @@ import reflex as rx
 
 LIBRARY = rx.asset("credentials.jsx", shared=True).importable_path
 rx.asset("passkey.js", shared=True)  # which it imports
+rx.asset("realm.js", shared=True)
 
 
 class CredentialsForm(rx.Component):
     """Posts its fields as JSON to `path`; errors go to its notes and its message.
 
-    Then it enters the app, or says `done`. `carried`: a token after the address' # goes along.
+    Then it enters the app, or says `done`. `carried`: a token after the address' # goes along. `realm`: the
+    address' domain is asked for its single sign-on, which `IfPassword` and `RealmButton` inside go by.
     """
 
     library = LIBRARY
@@ -19,6 +21,23 @@ class CredentialsForm(rx.Component):
     path: rx.Var[str]
     done: rx.Var[str]
     carried: rx.Var[bool]
+    realm: rx.Var[bool]
+
+
+class IfPassword(rx.Component):
+    """What it holds is for a password, which some organizations do not take."""
+
+    library = LIBRARY
+    tag = "IfPassword"
+
+
+class RealmButton(rx.Component):
+    """Leads to the single sign-on of the typed address' domain; nothing where it has none."""
+
+    library = LIBRARY
+    tag = "RealmButton"
+    primary_class: rx.Var[str]
+    link_class: rx.Var[str]
 
 
 class LoginSteps(rx.Component):
@@ -88,6 +107,15 @@ class PasskeyAsker(rx.Component):
     asked: rx.Var[dict[str, Any]]
     on_made: rx.EventHandler[_made]  # type: ignore[valid-type,type-arg]  # how Reflex declares arguments
     on_failed: rx.EventHandler[_failed]  # type: ignore[valid-type,type-arg]
+
+
+class OutwardLink(rx.Component):
+    """To a place that is none of the app's pages, which its router would look for."""
+
+    library = LIBRARY
+    tag = "OutwardLink"
+    label: rx.Var[str]
+    href: rx.Var[str]
 
 
 class FieldNote(rx.Component):

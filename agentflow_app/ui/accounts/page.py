@@ -10,8 +10,10 @@ from agentflow_app.ui.accounts.credentials import (
     FirstStep,
     FormMessage,
     IfMethod,
+    IfPassword,
     LoginSteps,
     PasskeyButton,
+    RealmButton,
     SecondStep,
     StartAgain,
     SubmitButton,
@@ -107,10 +109,18 @@ def sign_up_page() -> rx.Component:
 def log_in_page() -> rx.Component:
     form = CredentialsForm.create(
         door_field("email", "Email", type="email", auto_complete="username webauthn", auto_focus=True),
-        door_field("password", "Password", type="password", auto_complete="current-password"),
-        FormMessage.create(class_name=ALERT),
-        SubmitButton.create(label="Log in", busy_label="One moment…", class_name=SUBMIT),
+        IfPassword.create(
+            door_field("password", "Password", type="password", auto_complete="current-password"),
+            FormMessage.create(class_name=ALERT),
+            SubmitButton.create(label="Log in", busy_label="One moment…", class_name=SUBMIT),
+        ),
+        RealmButton.create(
+            class_name=button_class() + " w-full h-9",
+            primary_class=SUBMIT,
+            link_class="text-accent-11 underline hover:no-underline",
+        ),
         path="/api/v1/auth/login?session=page",
+        realm=True,
         class_name="flex flex-col gap-3",
     )
     first = FirstStep.create(

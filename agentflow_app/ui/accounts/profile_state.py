@@ -29,14 +29,14 @@ class OwnProfile(Proving, PageState, rx.State):
 
     @event
     @loads
-    async def load(self) -> None:
+    async def load(self) -> Any:
         shell = await self.get_state(Shell)
         actor = await actor_of(self)
         shell._show(actor)
         self._fill(await profile.read_profile(actor))
         self._forget()
         self.error = ""
-        await self._resume(actor, QUESTIONS)
+        return await self._resume(actor, QUESTIONS)
 
     def _forget(self) -> None:
         self.asking, self.ask_error = "", ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from agentflow_app.ui.accounts.credentials import PasskeyAsker
+from agentflow_app.ui.accounts.credentials import OutwardLink, PasskeyAsker
 from agentflow_app.ui.components.button import button, button_class
 from agentflow_app.ui.components.dialog import dialog
 from agentflow_app.ui.components.field import form_error, labelled, text_input
@@ -51,7 +51,9 @@ def proof_dialog(state: Any) -> rx.Component:
     )
     links = rx.foreach(
         state.proof_links,
-        lambda link: rx.el.a(link.label, href=link.href, class_name=button_class() + " w-full h-9"),
+        lambda link: OutwardLink.create(
+            label=link.label, href=link.href, class_name=button_class() + " w-full h-9"
+        ),
     )
     return dialog(
         "Confirm that it is you",

@@ -58,13 +58,15 @@ class Proving(rx.State, mixin=True):
         self._question, self._target = question, target
         self.proving, self.proof_error, self.proof_asked = True, error, {}
 
-    async def _resume(self, actor: Actor, questions: tuple[str, ...]) -> None:
-        """Back from a provider: the question that set out for it is in the address."""
+    async def _resume(self, actor: Actor, questions: tuple[str, ...]) -> Any:
+        """Back from a provider: the question that set out for it is in the address, and leaves it."""
         given = self.router.url.query_parameters
         question, code = given.get("ask", ""), given.get("problem", "")
-        if question in questions:
-            error = PROBLEMS.get(code, "That did not work. Try again.") if code else ""
-            await self._ask_for_proof(actor, question, given.get("target", ""), error)
+        if question not in questions:
+            return None
+        error = PROBLEMS.get(code, "That did not work. Try again.") if code else ""
+        await self._ask_for_proof(actor, question, given.get("target", ""), error)
+        return rx.call_script("history.replaceState(null, '', location.pathname)")
 
     def _end_proof(self) -> None:
         self.proving, self.proof_error, self.proof_asked = False, "", {}

@@ -85,13 +85,13 @@ class Security(Proving, PageState, rx.State):
 
     @event
     @loads
-    async def load(self) -> None:
+    async def load(self) -> Any:
         self._forget()
         shell = await self.get_state(Shell)
         actor = await actor_of(self)
         shell._show(actor)
         await self._read(actor)
-        await self._resume(actor, PROVED)
+        return await self._resume(actor, PROVED)
 
     def _forget(self) -> None:
         self.asking, self.error, self.qr, self.secret, self.codes = "", "", "", "", []
