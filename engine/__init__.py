@@ -9,9 +9,10 @@ from engine.errors import EngineError
 from engine.library import RunResult, run
 from engine.outcome import Ended, Outcome, Parked, Released
 from engine.ports import Ports
+from engine.problems import Problem
 from engine.runner import Runner
 from engine.settings import DryRun, RunSettings
-from engine.validation import Problem, validate
+from engine.validation import validate
 
 __all__ = [
     "Context",

@@ -48,7 +48,9 @@ def _rendered(node: Node, kind: NodeKind[Any], scope: Mapping[str, Any]) -> dict
     budget = Budget()
     for name, value in node.config.items():
         how = kind.modes.get(name, "render")
-        if how == "condition" and isinstance(value, str):
+        if how == "condition" and name in kind.deferred:
+            found[name] = value
+        elif how == "condition" and isinstance(value, str):
             try:
                 found[name] = compile_condition(value).holds(scope, budget)
             except ExpressionError as error:

@@ -1,27 +1,32 @@
 """Where all steps of an execution stand: what has ended, what its outputs are, whose turn has come."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from engine.context import TriggerInput
 from engine.definition import Definition, Edge, Node
-from engine.errors import ExpressionError, InvalidDefinitionError
-from engine.expressions import DryOutput, compile_condition
-from engine.flow import Flow, output_of
+from engine.errors import EngineError, ExpressionError, InvalidDefinitionError, MissingPathError
+from engine.expressions import compile_condition
+from engine.flow import joined
 from engine.graph import Graph
 from engine.nodes import registry
-from engine.ports import Iteration, StepState
+from engine.nodes.base import Rounds
+from engine.passes import LoopRun, Pass
+from engine.ports import Iteration, StepState, Usage
+from engine.regions import EACH
 from engine.settings import DryRun
 from engine.start import choose_trigger, pinned_handle, select
 from engine.step import OPEN, WAITING, Step
 
-ROOT: Iteration = ()
-
 
 class Board:
-    """Holds and decides, but does no work of its own. `record` is told of each step that it skips."""
+    """Holds and decides, but does no work of its own.
+
+    `record` is told of each step that it ends by itself, `fail` of each loop whose condition does not work.
+    """
 
     def __init__(
         self,
@@ -33,9 +38,14 @@ class Board:
         variables: Mapping[str, Any],
         now: Callable[[], datetime],
         record: Callable[[Step], None],
+        fail: Callable[[Step, EngineError], None],
     ) -> None:
         self.graph = Graph(definition)
-        self.scope: dict[str, Any] = {
+        self.begun = 0
+        """How many steps were ever begun."""
+        self.spent = Decimal(0)
+        """USD, over all steps and their attempts."""
+        self._scope: dict[str, Any] = {
             "trigger": trigger.scope(),
             "execution": {
                 "id": execution_id,
@@ -49,11 +59,18 @@ class Board:
         self._dry = dry_run
         self._now = now
         self._record = record
-        self._flow = Flow(self.graph)
+        self._fail = fail
         self._states: dict[tuple[str, Iteration], StepState] = {}
-        self._steps: dict[str, Step] = {}
-        self._by_id: dict[str, Step] = {}
-        self._outputs: dict[str, Any] = {}
+        self._known_rounds: set[tuple[str, Iteration]] = set()
+        self._nodes: dict[str | None, dict[str, None]] = {
+            region: dict.fromkeys(self.graph.members(region)) for region in (None, *self.graph.back)
+        }
+        self._first = Pass(self.graph, self._nodes[None], self._decided, scope=self._scope)
+        self._passes: dict[Pass, None] = {self._first: None}
+        self._places: dict[str, tuple[Step, Pass]] = {}
+        self._decisions: deque[tuple[Pass, str, bool]] = deque()
+        self._loops: dict[str, LoopRun] = {}
+        self._due: deque[LoopRun] = deque()
         self._next_order = 1
 
     def load(self, states: Sequence[StepState]) -> None:
@@ -61,11 +78,21 @@ class Board:
         for state in states:
             self._states[state.node_id, state.iteration] = state
             self._next_order = max(self._next_order, state.order + 1)
+            self.begun += Step.attempts_of(state) > 0
+            self.spent += state.usage.cost if state.usage else 0
+            loop = self.graph.regions.owner.get(state.node_id)
+            if loop is not None:
+                self._known_rounds.add((loop, state.iteration))
 
     def begin(self) -> None:
         """Lets the flow start. Raises InvalidDefinitionError where it cannot."""
         if on_cycle := self.graph.on_cycle():
             raise InvalidDefinitionError("The graph has a cycle", details={"nodes": on_cycle})
+        if crossing := self.graph.crossing:
+            edges = [edge.id for edge in crossing]
+            raise InvalidDefinitionError(
+                "An edge leads out of a loop's body otherwise than back", details={"edges": edges}
+            )
         if not self._complete_graph:
             raise InvalidDefinitionError("An edge leads to a node that does not exist")
         if self._dry is not None:
@@ -73,48 +100,85 @@ class Board:
         fired = choose_trigger(self.graph, self._trigger)
         for node_id in self.graph.order:
             if not self.graph.incoming[node_id]:
-                self._flow.decide(node_id, fired is None or node_id == fired)
+                self._first.flow.decide(node_id, fired is None or node_id == fired)
 
     def _begin_dry(self, dry: DryRun) -> None:
         selected = select(self.graph, dry)
-        self._flow = Flow(self.graph, selected)
+        for region, nodes in self._nodes.items():
+            self._nodes[region] = {node_id: None for node_id in nodes if node_id in selected}
+        first = dry.node or dry.from_node
+        self._first = self._first_of(dry, first)
+        self._passes = {self._first: None}
         for node_id, output in dry.pins.items():
             if node_id in self.graph.nodes and node_id not in selected:
-                self._publish(node_id, output)
-        first = dry.node or dry.from_node
+                self._first.publish(node_id, output, dry=True)
         if first is not None:
-            self._flow.decide(first, runs=True)
-        for edge in self.graph.edges:
-            if edge.target in selected and edge.source not in selected:
+            self._first.flow.decide(first, runs=True)
+        for edge in [edge for node_id in self._first.flow.nodes for edge in self.graph.incoming[node_id]]:
+            if edge.source not in selected:
                 node, pinned = self.graph.nodes[edge.source], edge.source in dry.pins
                 live = pinned and pinned_handle(node, dry.pins[edge.source]) == edge.handle
-                self._flow.settle_edge(edge, live or edge.target == first)
+                self._first.flow.settle_edge(edge, live or edge.target == first)
+
+    def _first_of(self, dry: DryRun, node_id: str | None) -> Pass:
+        """Where the run begins: in a loop's body it is the round of the first item that is pinned."""
+        loops = list(self.graph.regions.around(node_id))
+        scope = self._scope
+        for loop in reversed(loops):
+            pinned = dry.pins.get(loop)
+            items = pinned.get("items") if isinstance(pinned, dict) else None
+            scope = {**scope, "loop": {"index": 1, "index0": 0}}
+            if isinstance(items, list) and items:
+                scope["item"] = items[0]
+        return Pass(
+            self.graph,
+            self._nodes[loops[0] if loops else None],
+            self._decided,
+            scope=scope,
+            iteration=(0,) * len(loops),
+        )
+
+    def _decided(self, round_: Pass, node_id: str, runs: bool) -> None:
+        self._decisions.append((round_, node_id, runs))
 
     @property
     def has_turns(self) -> bool:
-        return bool(self._flow.decisions)
+        return bool(self._decisions or self._due)
 
-    def turns(self) -> Iterator[Step]:
-        """The steps that are to begin or to go on. What is skipped or has ended is dealt with on the way."""
-        while self._flow.decisions:
-            decision = self._flow.decisions.popleft()
-            step = self._step(decision.node)
-            self._steps[step.node.id] = self._by_id[step.id] = step
-            if not decision.runs:
-                self._skip(step)
-            elif step.node.disabled:
-                self._skip(step, next(iter(self.inputs(step).values()), None), "out")
-            elif step.ended:
-                self.settle(step)
+    def turns(self, most: int) -> Iterator[Step]:
+        """The steps that are to begin or to go on. What is skipped or has ended is dealt with on the way.
+
+        Looks at so many nodes and rounds, so that a million of them keep nobody waiting.
+        """
+        for _ in range(most):
+            if self._decisions:
+                round_, node_id, runs = self._decisions.popleft()
+                step = self._place(round_, node_id)
+                if not runs:
+                    self._skip(step)
+                elif step.node.disabled:
+                    self._skip(step, next(iter(self.inputs(step).values()), None), "out")
+                elif step.ended:
+                    self.settle(step)
+                else:
+                    yield step
+            elif self._due:
+                self._go_round(self._due.popleft())
             else:
-                yield step
+                return
 
-    def _step(self, node: Node) -> Step:
+    def _place(self, round_: Pass, node_id: str) -> Step:
+        step = self._step(self.graph.nodes[node_id], round_.iteration)
+        round_.steps[node_id] = step
+        self._places[step.id] = (step, round_)
+        return step
+
+    def _step(self, node: Node, iteration: Iteration) -> Step:
         kind = registry.kind(node.type, node.subtype)
-        state = self._states.get((node.id, ROOT))
+        state = self._states.pop((node.id, iteration), None)
         if state is not None:
             return Step.restored(node, kind, state)
-        step = Step(node, kind, ROOT, self._next_order)
+        step = Step(node, kind, iteration, self._next_order)
         self._next_order += 1
         return step
 
@@ -130,62 +194,154 @@ class Board:
 
         Raises ExpressionError where the condition of an edge cannot be evaluated.
         """
+        round_ = self._places[step.id][1]
+        self._skip_body(step)
         if step.handle is not None:
-            self._publish(step.node.id, step.output)
-        self._flow.settle(step.node.id, lambda edge: self._alive(step, edge))
+            round_.publish(step.node.id, step.output, dry=self._dry is not None)
+        round_.flow.settle(step.node.id, lambda edge: self._alive(step, edge, round_))
+        round_.open -= 1
+        if round_.open == 0:
+            self._end_round(round_)
 
-    def _alive(self, step: Step, edge: Edge) -> bool:
-        if step.handle is None or edge.handle != step.handle:
-            return False
+    def _alive(self, step: Step, edge: Edge, round_: Pass) -> bool:
+        return edge.handle in step.ways and self._passable(edge, round_.scope)
+
+    def _passable(self, edge: Edge, scope: Mapping[str, Any]) -> bool:
         if edge.condition is None or not edge.condition.strip():
             return True
         try:
-            return compile_condition(edge.condition).holds(self.scope)
+            return compile_condition(edge.condition).holds(scope)
         except ExpressionError as error:
             message = f"The condition of the edge from {edge.source} to {edge.target}: {error.message}"
             details = {**error.details, "edge_id": edge.id, "node_id": edge.source}
             raise type(error)(message, details=details) from None
 
-    def _publish(self, node_id: str, output: Any) -> None:
-        if self._dry is not None and isinstance(output, dict) and output.get("dry_run") is True:
-            output = DryOutput(output)
-        self._outputs[node_id] = output
-        self.scope[f"node_{node_id}"] = {"output": output}
+    def repeat(self, step: Step, rounds: Rounds) -> None:
+        """The loop's body is run as often as is said, then the step completes."""
+        loop = LoopRun(step, rounds, self._places[step.id][1])
+        if rounds.condition is None and not rounds.items:
+            self._end_loop(loop)
+            return
+        self._loops[step.id] = loop
+        self._due.append(loop)
+
+    def _go_round(self, loop: LoopRun) -> None:
+        """Begins one more round, or ends the loop after the last."""
+        if loop.ended or loop.full:
+            return
+        try:
+            goes_on = self._goes_on(loop)
+        except ExpressionError as error:
+            loop.ended = True
+            details = {"node_id": loop.node_id, "field": "condition", **error.details}
+            message = f"Node {loop.node_id!r}, field 'condition': {error.message}"
+            self._fail(loop.step, type(error)(message, details=details))
+            return
+        if goes_on:
+            self._begin_round(loop)
+            self._due.append(loop)
+        elif loop.under_way == 0:
+            self._end_loop(loop)
+
+    def _goes_on(self, loop: LoopRun) -> bool:
+        if loop.next >= loop.rounds.most:
+            return False
+        known = (loop.node_id, (*loop.step.iteration, loop.next)) in self._known_rounds
+        if loop.rounds.condition is None or known:
+            return True
+        before = loop.last or loop.outer
+        try:
+            return compile_condition(loop.rounds.condition).holds({**before.scope, **loop.scope(loop.next)})
+        except MissingPathError as error:
+            root = str(error.details.get("path", "")).split(".")[0]
+            if loop.last is None and root.removeprefix("node_") in self.graph.members(loop.node_id):
+                return True
+            raise
+
+    def _begin_round(self, loop: LoopRun) -> None:
+        index = loop.begin()
+        round_ = Pass(
+            self.graph,
+            self._nodes[loop.node_id],
+            self._decided,
+            scope={**loop.outer.scope, **loop.scope(index)},
+            iteration=(*loop.step.iteration, index),
+            loop=loop,
+        )
+        round_.outputs[loop.node_id] = round_.scope.get("item")
+        self._passes[round_] = None
+        for edge in self.graph.outgoing[loop.node_id]:
+            if edge.handle == EACH:
+                round_.flow.settle_edge(edge, self._passable(edge, round_.scope))
+        if not round_.open:
+            self._end_round(round_)
+
+    def _end_round(self, round_: Pass) -> None:
+        loop = round_.loop
+        if loop is None:
+            return
+        sources = round_.flow.live_sources(self.graph.back[loop.node_id])
+        loop.end(round_, joined(sources, round_.outputs))
+        del self._passes[round_]
+        for step in round_.steps.values():
+            del self._places[step.id]
+            self._loops.pop(step.id, None)
+        self._due.append(loop)
+
+    def _end_loop(self, loop: LoopRun) -> None:
+        loop.ended = True
+        loop.step.complete(loop.output(), loop.step.goes_on, self._now())
+        self._record(loop.step)
+        self.settle(loop.step)
+
+    def _skip_body(self, loop: Step) -> None:
+        """Where none of its rounds began, each node of its body is skipped once, in the loop's iteration."""
+        if not loop.repeats or (loop.node.id, (*loop.iteration, 0)) in self._known_rounds:
+            return
+        if loop.id in self._loops and self._loops[loop.id].next > 0:
+            return
+        for node_id in self.graph.body(loop.node.id):
+            if node_id in self._nodes[self.graph.regions.owner[node_id]]:
+                step = self._step(self.graph.nodes[node_id], loop.iteration)
+                if step.status != "skipped":
+                    step.skip(self._now())
+                    self._record(step)
+
+    def scope(self, step: Step) -> Mapping[str, Any]:
+        """What the step's expressions see."""
+        return self._places[step.id][1].scope
 
     def inputs(self, step: Step) -> Mapping[str, Any]:
         """The outputs of the live predecessors, in the order of the edges."""
-        return {
-            source: self._outputs[source]
-            for source in self._flow.live_sources(step.node.id)
-            if source in self._outputs
-        }
+        return self._places[step.id][1].inputs(step.node.id)
 
     def step(self, step_id: str) -> Step | None:
-        return self._by_id.get(step_id)
+        return self._places[step_id][0] if step_id in self._places else None
+
+    def add_usage(self, step: Step, usage: Usage | None) -> None:
+        """Attempts add up: a failed one was paid for too."""
+        step.add_usage(usage)
+        self.spent += usage.cost if usage else 0
 
     def open_steps(self) -> list[Step]:
-        return [step for step in self._steps.values() if step.status in OPEN]
+        return [step for round_ in self._passes for step in round_.steps.values() if step.status in OPEN]
 
-    @property
-    def begun(self) -> int:
-        """How many steps were ever begun."""
-        return sum(step.attempt > 0 for step in self._steps.values())
-
-    @property
-    def spent(self) -> Decimal:
-        """USD, over all steps and their attempts."""
-        return sum((step.cost for step in self._steps.values()), Decimal(0))
+    def waiting_steps(self) -> list[Step]:
+        """What keeps an execution from its end in which nothing runs; loops wait for what is in them."""
+        return [step for step in self.open_steps() if step.status != "running"]
 
     def output(self) -> Any:
         """What the execution as a whole comes to."""
-        done = {node_id for node_id, step in self._steps.items() if step.status in ("completed", "failed")}
-        return output_of(self._flow.ends(done), self._outputs)
+        steps = self._first.steps
+        done = {node_id for node_id, step in steps.items() if step.status in ("completed", "failed")}
+        return joined(self._first.flow.ends(done), self._first.outputs)
 
     def close(self) -> None:
         """The execution ends early: what is open is cancelled, what has not begun is skipped."""
-        remaining = [decision.node for decision in self._flow.decisions] + self._flow.undecided()
-        self._flow.decisions.clear()
-        for step in [*self.open_steps(), *map(self._step, remaining)]:
+        for step in [step for round_ in self._passes for step in round_.steps.values()]:
+            if step.status == "failed" and step.handle is None:
+                self._skip_body(step)
+        for step in [*self.open_steps(), *self._not_begun()]:
             if step.status not in OPEN:
                 continue
             if step.attempt > 0 or step.status in WAITING:
@@ -193,3 +349,11 @@ class Board:
             else:
                 step.skip(self._now())
             self._record(step)
+            self._skip_body(step)
+
+    def _not_begun(self) -> Iterable[Step]:
+        remaining = [(round_, node_id) for round_, node_id, _ in self._decisions]
+        remaining += [(each, node_id) for each in self._passes for node_id in each.flow.undecided()]
+        self._decisions.clear()
+        self._due.clear()
+        return [self._step(self.graph.nodes[node_id], round_.iteration) for round_, node_id in remaining]

@@ -1,42 +1,39 @@
 """Which nodes are to run, which are skipped: liveness flowing along the edges."""
 
-from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
 from engine.definition import Edge, Node
 from engine.graph import Graph
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A node's turn has come: it runs, or is skipped because no way into it is live."""
-
-    node: Node
-    runs: bool
-
-
 class Flow:
-    """The edges of one pass through the graph. Each edge settles once, live or dead."""
+    """The edges of one pass through some nodes of the graph. Each edge settles once, live or dead.
 
-    def __init__(self, graph: Graph, selected: Collection[str] | None = None) -> None:
+    `decided` hears of each node whose turn has come: it runs, or is skipped because no way into it is live.
+    """
+
+    __slots__ = ("_decided", "_hear", "_settled", "graph", "nodes")
+
+    def __init__(self, graph: Graph, nodes: Collection[str], decided: Callable[[str, bool], None]) -> None:
         self.graph = graph
-        self.selected = graph.nodes.keys() if selected is None else selected
+        self.nodes = nodes
+        self._hear = decided
         self._settled: dict[int, bool] = {}
         self._decided: set[str] = set()
-        self.decisions: deque[Decision] = deque()
 
     def decide(self, node_id: str, runs: bool) -> None:
         """From outside: where the flow begins, and which triggers did not fire."""
-        if node_id in self.selected and node_id not in self._decided:
+        if node_id in self.nodes and node_id not in self._decided:
             self._decided.add(node_id)
-            self.decisions.append(Decision(self.graph.nodes[node_id], runs))
+            self._hear(node_id, runs)
 
     def settle(self, node_id: str, alive: Callable[[Edge], bool]) -> None:
         """The node has ended; each of its edges is live or dead from now on."""
         for edge in self.graph.outgoing[node_id]:
             self.settle_edge(edge, alive(edge))
+        for edge in self.graph.leading_back.get(node_id, ()):
+            self._settled[id(edge)] = alive(edge)
 
     def settle_edge(self, edge: Edge, live: bool) -> None:
         if id(edge) in self._settled:
@@ -47,10 +44,9 @@ class Flow:
         if None not in incoming or (live and _takes_first(target)):
             self.decide(target.id, True in incoming)
 
-    def live_sources(self, node_id: str) -> list[str]:
-        """The nodes whose edges into this one are live, in the order of the edges."""
-        live = [edge.source for edge in self.graph.incoming[node_id] if self._settled.get(id(edge))]
-        return list(dict.fromkeys(live))
+    def live_sources(self, edges: Collection[Edge]) -> list[str]:
+        """The nodes from which live ones of the edges come, in the order of the edges."""
+        return list(dict.fromkeys(edge.source for edge in edges if self._settled.get(id(edge))))
 
     def ends(self, completed: Collection[str]) -> list[str]:
         """The nodes whose outputs are the execution's: the last ones that completed, in graph order.
@@ -61,15 +57,11 @@ class Flow:
         last = [node_id for node_id in done if not self._next(node_id)]
         return last or [node_id for node_id in done if not self._led_on(node_id, completed)]
 
-    def undecided(self) -> list[Node]:
-        return [
-            self.graph.nodes[node_id]
-            for node_id in self.graph.order
-            if node_id in self.selected and node_id not in self._decided
-        ]
+    def undecided(self) -> list[str]:
+        return [node_id for node_id in self.nodes if node_id not in self._decided]
 
     def _next(self, node_id: str) -> list[Edge]:
-        return [edge for edge in self.graph.outgoing[node_id] if edge.target in self.selected]
+        return [edge for edge in self.graph.outgoing[node_id] if edge.target in self.nodes]
 
     def _led_on(self, node_id: str, completed: Collection[str]) -> bool:
         """Whether a live way leads to a completed node, over nodes that were passed through if need be."""
@@ -88,8 +80,8 @@ def _takes_first(node: Node) -> bool:
     return node.kind == "logic.merge" and node.config.get("mode") == "any"
 
 
-def output_of(ends: list[str], outputs: dict[str, Any]) -> Any:
-    """One end: its output; several: an object by node id."""
-    if len(ends) == 1:
-        return outputs[ends[0]]
-    return {node_id: outputs[node_id] for node_id in ends} or None
+def joined(sources: list[str], outputs: dict[str, Any]) -> Any:
+    """What several nodes came to together. One: its output; more: an object by node id; none: null."""
+    if len(sources) == 1:
+        return outputs[sources[0]]
+    return {node_id: outputs[node_id] for node_id in sources} or None

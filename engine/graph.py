@@ -4,10 +4,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from engine.definition import Definition, Edge, Node
+from engine.regions import Regions
 
 
 class Graph:
-    """Edges to or from nodes that do not exist are left out; of nodes with the same id the first counts."""
+    """Edges to or from nodes that do not exist are left out; of nodes with the same id the first counts.
+
+    `incoming` and `outgoing` lead forward: without the edges back into loops, and those that cross the border
+    of a loop's body.
+    """
 
     def __init__(self, definition: Definition) -> None:
         self.nodes: dict[str, Node] = {}
@@ -16,10 +21,19 @@ class Graph:
         self.edges = [edge for edge in definition.edges if {edge.source, edge.target} <= self.nodes.keys()]
         self.incoming: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         self.outgoing: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
+        self.regions = Regions(self.nodes, self.edges)
+        self.back = self.regions.back
+        self.crossing = self.regions.crossing
+        self.leading_back: dict[str, list[Edge]] = {}
+        for edge in (edge for edges in self.back.values() for edge in edges):
+            self.leading_back.setdefault(edge.source, []).append(edge)
+        aside = {id(edge) for edges in (*self.back.values(), self.crossing) for edge in edges}
         for edge in self.edges:
-            self.incoming[edge.target].append(edge)
-            self.outgoing[edge.source].append(edge)
+            if id(edge) not in aside:
+                self.incoming[edge.target].append(edge)
+                self.outgoing[edge.source].append(edge)
         self.order, self.cyclic = self._sorted()
+        self._members = self._by_region()
 
     def _sorted(self) -> tuple[list[str], list[str]]:
         """Node ids in topological order, and those that lie on or behind a cycle."""
@@ -35,6 +49,26 @@ class Graph:
                     free.append(edge.target)
         placed = set(order)
         return order, [node_id for node_id in self.nodes if node_id not in placed]
+
+    def _by_region(self) -> dict[str | None, list[str]]:
+        found: dict[str | None, list[str]] = {None: [], **{loop: [] for loop in self.back}}
+        for node_id in self.order:
+            found[self.regions.owner[node_id]].append(node_id)
+        return found
+
+    def members(self, loop: str | None) -> list[str]:
+        """The nodes of a loop's body without those of inner loops; of None, those outside of all loops."""
+        return self._members[loop]
+
+    def body(self, loop: str) -> list[str]:
+        """All nodes of a loop's body, those of inner loops included."""
+        found: list[str] = []
+        todo = [loop]
+        while todo:
+            members = self._members[todo.pop()]
+            found += members
+            todo += [node_id for node_id in members if node_id in self.back]
+        return found
 
     def ancestors(self, node_id: str) -> set[str]:
         return self._reach([node_id], self.incoming, forward=False) - {node_id}

@@ -8,17 +8,16 @@ from typing import Any
 from engine.attempt import checked, rendered
 from engine.board import Board
 from engine.context import Context, TriggerInput
-from engine.definition import Node
 from engine.errors import LimitExceededError, UnknownKindError
 from engine.masking import MASK, Masker
 from engine.names import SECRET_TYPES, secret_names
-from engine.nodes.base import NodeKind, Park, Result
+from engine.nodes.base import NodeKind, Outcome, Result
 from engine.ports import LogEntry, Ports, WaitingFor
 from engine.settings import DryRun, RunSettings
 from engine.start import pinned_handle
 from engine.step import Step
 
-Work = Callable[[], Coroutine[Any, Any, Result | Park]]
+Work = Callable[[], Coroutine[Any, Any, Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +69,17 @@ class Preparation:
         if signal is not None and step.resuming:
             config, context, state = checked(kind, step.input or {}), self._context(step), step.parked_state
             return self._prepared(step, kind, context, lambda: kind.resume(config, context, signal, state))
+        if step.resuming:
+            # What it goes through was written down when it began, so that it stays the same.
+            config, context = checked(kind, step.input), self._context(step)
+            return self._prepared(step, kind, context, lambda: kind.run(config, context))
         if step.attempt == 0:
             self._check_step_limit()
+            self._board.begun += 1
         step.begin(self._ports.clock.now())
         if (pin := self._pin(step, kind)) is not None:
             return pin
-        resolved = rendered(step.node, kind, await self._scope(step.node, kind))
+        resolved = rendered(step.node, kind, await self._scope(step, kind))
         step.input = self._masker.json(resolved)
         config = checked(kind, resolved)
         context = self._context(step)
@@ -88,18 +92,19 @@ class Preparation:
             lambda: kind.run(config, context) if self._dry is None else kind.dry(config, context),
         )
 
-    async def _scope(self, node: Node, kind: NodeKind[Any]) -> Mapping[str, Any]:
-        """What the node's expressions see; the secrets that it names are opened now, in a dry run never."""
+    async def _scope(self, step: Step, kind: NodeKind[Any]) -> Mapping[str, Any]:
+        """What the step's expressions see; the secrets that it names are opened now, in a dry run never."""
+        node, scope = step.node, self._board.scope(step)
         if node.type not in SECRET_TYPES:
-            return self._board.scope
+            return scope
         if node.id not in self._names:
             self._names[node.id] = secret_names(node, kind)
         names = self._names[node.id]
         if not names:
-            return self._board.scope
+            return scope
         if self._dry is not None:
-            return {**self._board.scope, "secrets": dict.fromkeys(names, MASK)}
-        return {**self._board.scope, "secrets": await self._ports.secrets.reveal(names)}
+            return {**scope, "secrets": dict.fromkeys(names, MASK)}
+        return {**scope, "secrets": await self._ports.secrets.reveal(names)}
 
     def done(self, step: Step) -> None:
         """The step's work is over; what was kept of the budget for it is free."""

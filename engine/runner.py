@@ -15,7 +15,8 @@ from engine.definition import Definition
 from engine.errors import EngineError, ExecutionTimeoutError, LimitExceededError
 from engine.events import STATE_KEY, error_json
 from engine.masking import MaskedEvents, Masker
-from engine.nodes.base import Park, Result
+from engine.nodes.base import Outcome as StepOutcome
+from engine.nodes.base import Result, Rounds
 from engine.outcome import Ended, Outcome, Parked, Released
 from engine.ports import ExecutionEnd, ExecutionEndStatus, LogEntry, Ports, Signal, StepStatus, WaitingFor
 from engine.preparation import Preparation, Prepared
@@ -28,6 +29,8 @@ from engine.waiting import overall_wait, rings_soon
 from engine.writer import Writer
 
 STEPS_BETWEEN_YIELDS = 20
+STEPS_AT_A_TIME = 100
+"""Steps that only compute, after which those that take a while are begun."""
 
 
 class Runner:
@@ -70,6 +73,7 @@ class Runner:
             variables=variables or {},
             now=ports.clock.now,
             record=self._record,
+            fail=self._fail_step,
         )
         self._preparation = Preparation(
             self._board,
@@ -135,7 +139,7 @@ class Runner:
         if self._over:
             return await self._end("cancelled" if self._cancelled else "failed")
         if not (self._tasks or self._ready or self._board.has_turns or self._inbox):
-            waiting = self._board.open_steps()
+            waiting = self._board.waiting_steps()
             if not waiting:
                 return await self._end("completed")
             if not rings_soon(waiting, self._clock.now()):
@@ -144,8 +148,14 @@ class Runner:
             await self._abandon()
             await self._writer.flush()
             return Released()
-        await self._pause()
+        if not self._can_go_on:
+            await self._pause()
         return None
+
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether there is more to do without any news."""
+        return bool(self._ready or self._board.has_turns) and not (self._over or self._releasing)
 
     @property
     def _over(self) -> bool:
@@ -158,7 +168,7 @@ class Runner:
             return Parked(waiting_for)
         self._watch_deadline()
         self._take_signals(signals)
-        for step in self._board.open_steps():
+        for step in self._board.waiting_steps():
             self._set_alarm(step)
         return None
 
@@ -188,20 +198,18 @@ class Runner:
         self._wake.clear()
 
     async def _start_ready(self) -> None:
-        """Runs everything that only computes, and begins the rest once it is journalled that it does."""
+        """Runs what only computes, and begins the rest once it is journalled that it does."""
         slow: list[Prepared] = []
-        count = 0
-        while not self._over:
+        for count in range(1, STEPS_AT_A_TIME + 1):
             self._guarded(self._take_turns)
-            if not self._ready or self._over:
+            if self._over or not (self._ready or self._board.has_turns):
                 break
-            prepared = await self._prepare(self._ready.popleft())
+            prepared = await self._prepare(self._ready.popleft()) if self._ready else None
             if prepared is not None:
                 if prepared.instant:
                     self._take_outcome(prepared, await outcome_of(prepared.work()))
                 else:
                     slow.append(prepared)
-            count += 1
             if count % STEPS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
                 self._read_inbox()
@@ -213,7 +221,7 @@ class Runner:
                 self._start_task(prepared)
 
     def _take_turns(self) -> None:
-        for step in self._board.turns():
+        for step in self._board.turns(STEPS_BETWEEN_YIELDS):
             self._take_up(step)
 
     def _take_up(self, step: Step) -> None:
@@ -251,6 +259,7 @@ class Runner:
             return None
         if isinstance(found, WaitingFor):
             step.not_begun()
+            self._board.begun -= step.attempt == 0
             self._park_step(step, "waiting", found)
             return None
         if not resuming:
@@ -266,20 +275,22 @@ class Runner:
         self._tasks[task] = prepared
         task.add_done_callback(lambda done: self._post(lambda: self._take_task(done)))
 
-    def _take_task(self, task: "asyncio.Future[Result | Park | Exception]") -> None:
+    def _take_task(self, task: "asyncio.Future[StepOutcome | Exception]") -> None:
         prepared = self._tasks.pop(task, None)
         if prepared is not None:
             stopped = InternalError("The step stopped itself")
             self._take_outcome(prepared, stopped if task.cancelled() else task.result())
 
-    def _take_outcome(self, prepared: Prepared, outcome: Result | Park | Exception) -> None:
+    def _take_outcome(self, prepared: Prepared, outcome: StepOutcome | Exception) -> None:
         step = prepared.step
         self._preparation.done(step)
-        step.add_usage(prepared.context.usage)
+        self._board.add_usage(step, prepared.context.usage)
         if isinstance(outcome, Exception):
             self._fail_step(step, sorted_error(outcome))
         elif isinstance(outcome, Result):
             self._complete(step, outcome)
+        elif isinstance(outcome, Rounds):
+            self._repeat(step, outcome)
         else:
             wanted = outcome.waiting_for
             details = (
@@ -289,8 +300,16 @@ class Runner:
             self._park_step(step, status, WaitingFor(wanted.kind, wanted.until, details))
             self._set_alarm(step)
 
+    def _repeat(self, step: Step, rounds: Rounds) -> None:
+        most = self._settings.max_rounds
+        if rounds.most > most:
+            message = f"A loop may have {most} rounds at most, and this is to have {rounds.most}; split it up"
+            self._fail_step(step, LimitExceededError(message, details={"max_rounds": most}))
+        else:
+            self._guarded(lambda: self._board.repeat(step, rounds))
+
     def _complete(self, step: Step, result: Result) -> None:
-        step.add_usage(result.usage)
+        self._board.add_usage(step, result.usage)
         step.complete(self._masker.json(plain(result.output)), result.handle, self._clock.now())
         self._record(step)
         self._guarded(lambda: self._board.settle(step))

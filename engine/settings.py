@@ -5,19 +5,23 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+MAX_ROUNDS = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """Limits, from the agent's settings. None: unlimited.
 
     `elapsed_seconds` is what earlier workers spent on this execution, waiting not counted.
-    `max_retries` holds for nodes that say nothing about retries. `max_cost` is USD.
+    `max_retries` holds for nodes that say nothing about retries. `max_cost` is USD. `max_rounds` bounds each
+    loop: its items, or what its `max_iterations` may be.
     """
 
     timeout_seconds: float | None = None
     elapsed_seconds: float = 0
     max_retries: int = 3
     max_steps: int | None = None
+    max_rounds: int = MAX_ROUNDS
     max_cost: Decimal | None = None
 
 

@@ -66,7 +66,7 @@ class Step:
         step = cls(node, kind, state.iteration, state.order)
         step.id = state.step_id
         step.status = state.status
-        step.attempt = 0 if state.status in ("pending", "skipped") else state.attempt
+        step.attempt = cls.attempts_of(state)
         step.input = state.input
         step.output = state.output
         step.handle = state.handle
@@ -78,6 +78,11 @@ class Step:
         step.started_at = state.started_at
         return step
 
+    @staticmethod
+    def attempts_of(state: StepState) -> int:
+        """How often it was begun so far."""
+        return 0 if state.status in ("pending", "skipped") else state.attempt
+
     @property
     def ended(self) -> bool:
         """Whether it ended in a way that the flow goes on from; it is never run again."""
@@ -85,8 +90,26 @@ class Step:
 
     @property
     def resuming(self) -> bool:
-        """Whether what it waited for has come."""
+        """Whether it goes on where it stands: what it waited for has come, or its rounds have begun."""
+        if self.status == "running":
+            return self.repeats
         return self.signal is not None and self.status in WAITING
+
+    @property
+    def repeats(self) -> bool:
+        return self.kind is not None and self.kind.repeats
+
+    @property
+    def goes_on(self) -> str:
+        """The handle that stands for `out`."""
+        return self.kind.goes_on if self.kind is not None else "out"
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The handles whose edges are live after it."""
+        if self.handle is None:
+            return ()
+        return ("out", self.goes_on) if self.handle == "out" else (self.handle,)
 
     @property
     def must_not_repeat(self) -> bool:

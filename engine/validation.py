@@ -1,63 +1,20 @@
 """What is wrong with a definition, told so that a person knows what to do about it."""
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from engine.attempt import checked
 from engine.definition import Definition, Edge, Node
-from engine.errors import ExpressionError, InvalidConfigError
-from engine.expressions import (
-    Reference,
-    compile_condition,
-    compile_template,
-    has_expression,
-    is_only_put_out,
-    references,
-)
+from engine.errors import InvalidConfigError
+from engine.expression_check import ExpressionCheck
+from engine.expressions import has_expression
 from engine.graph import Graph
 from engine.identifiers import ID_PATTERN
-from engine.names import ONLY_IN_PLACE, SECRET_TYPES, secret_name
+from engine.names import SECRET_TYPES
 from engine.nodes import registry
 from engine.nodes.base import NodeKind
-
-Severity = Literal["error", "warning"]
-ROOTS = frozenset({"trigger", "execution", "vars", "secrets"})
-TRIGGER_FIELDS = frozenset({"data", "headers", "query", "method"})
-MAX_EXPRESSIONS = 3000
-"""Compiling so many takes about a second."""
-EXECUTION_FIELDS = frozenset({"id", "triggered_by", "dry_run"})
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing to mend; `severity` `warning` does not keep it from being published."""
-
-    code: str
-    message: str
-    node_id: str | None = None
-    edge_id: str | None = None
-    field: str | None = None
-    severity: Severity = "error"
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "node_id": self.node_id,
-            "edge_id": self.edge_id,
-            "field": self.field,
-            "code": self.code,
-            "message": self.message,
-            "severity": self.severity,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class KnownNames:
-    """What the organization has, where the host can tell. Credentials by their ids and names."""
-
-    secrets: Collection[str]
-    variables: Collection[str]
-    credentials: Collection[str]
+from engine.problems import KnownNames, Problem
+from engine.visibility import Visibility
 
 
 def validate(
@@ -80,7 +37,8 @@ class _Validator:
         self.graph = Graph(definition)
         self.kinds: dict[str, NodeKind[Any]] = {}
         self.configs: dict[str, Any] = {}
-        self.expressions = 0
+        self.visibility = Visibility(self.graph)
+        self.expressions = ExpressionCheck(self.graph, self.kinds, self.configs, names)
 
     def problems(self) -> Iterator[Problem]:
         yield from self._ids()
@@ -88,16 +46,15 @@ class _Validator:
             yield from self._kind(node)
         yield from self._edges()
         yield from self._shape()
-        before = self.graph.before()
         for node in self.graph.nodes.values():
             if not node.disabled:
-                yield from self._expressions(node, before[node.id])
+                yield from self._expressions(node)
                 yield from self._models(node)
                 yield from self._credentials(node)
         for edge in self.graph.edges:
             if edge.condition and edge.condition.strip():
-                known = before[edge.source] | {edge.source}
-                for problem in self._expression(edge.condition, known, condition=True):
+                visible = self.visibility.at_edge(edge)
+                for problem in self.expressions.problems(edge.condition, visible, condition=True):
                     yield _at_edge(problem, edge)
 
     def _ids(self) -> Iterator[Problem]:
@@ -190,6 +147,15 @@ class _Validator:
                 f"{self.graph.nodes[node_id].name} leads back to itself; remove an edge of the circle.",
                 node_id=node_id,
             )
+        for edge in self.graph.crossing:
+            enters = edge.source == self.graph.regions.of_edge(edge) != edge.target
+            round_about = not enters and edge.source in self.graph.reachable([edge.target])
+            yield Problem(
+                "CYCLE" if round_about else "LOOP_BOUNDARY",
+                self._crossing(edge, round_about=round_about),
+                node_id=edge.source,
+                edge_id=edge.id,
+            )
         reached = self.graph.reachable(self.graph.roots())
         for node_id, node in self.graph.nodes.items():
             if node_id not in reached:
@@ -200,11 +166,13 @@ class _Validator:
                 )
         for node_id, node in self.graph.nodes.items():
             handles = self._handles(node)
-            if handles is None or len(handles) < 2 or not self.graph.outgoing[node_id]:
+            edges = [*self.graph.outgoing[node_id], *self.graph.leading_back.get(node_id, ())]
+            if handles is None or len(handles) < 2 or not edges:
                 continue
-            used = {edge.handle for edge in self.graph.outgoing[node_id]}
+            used = {edge.handle for edge in edges}
             for handle in handles:
-                if handle not in used and not (handle == "out" and node.on_error == "continue"):
+                may_end = handle == "done" or (handle == "out" and node.on_error == "continue")
+                if handle not in used and not may_end:
                     yield Problem(
                         "UNUSED_BRANCH",
                         f"Nothing follows {handle!r} of {node.name}; that way just ends.",
@@ -212,15 +180,36 @@ class _Validator:
                         severity="warning",
                     )
 
-    def _expressions(self, node: Node, before: set[str]) -> Iterator[Problem]:
+    def _crossing(self, edge: Edge, *, round_about: bool) -> str:
+        loop = self.graph.regions.of_edge(edge)
+        name = self.graph.nodes[edge.target].name
+        if loop is None:
+            return f"{name} is in the body of a loop, so only the `each` of that loop leads to it."
+        owner = self.graph.nodes[loop].name
+        if edge.target == loop:
+            return f"`each` of {owner} leads straight back; put between what is to be done for each item."
+        if round_about:
+            return (
+                f"This edge leads from the body of {owner} back to {name}, which comes before it; "
+                f"lead it back to {owner}, and go on from its `done`."
+            )
+        return (
+            f"{name} is reached from outside of the body of {owner}, too. A way in the body leads back to "
+            f"{owner} or just ends; go on from `done` of {owner} instead."
+        )
+
+    def _expressions(self, node: Node) -> Iterator[Problem]:
         kind = self.kinds.get(node.id)
+        around = self.visibility.at_node(node.id)
         for field, value in node.config.items():
             mode = kind.modes.get(field, "render") if kind is not None else "render"
             if mode == "verbatim":
                 continue
+            deferred = kind is not None and field in kind.deferred
+            visible = self.visibility.in_rounds(node.id) if deferred else around
             for place, text in _texts(value, field):
-                for problem in self._expression(
-                    text, before, condition=mode == "condition", secrets=node.type in SECRET_TYPES
+                for problem in self.expressions.problems(
+                    text, visible, condition=mode == "condition", secrets=node.type in SECRET_TYPES
                 ):
                     yield Problem(
                         problem.code,
@@ -229,107 +218,6 @@ class _Validator:
                         field=place,
                         severity=problem.severity,
                     )
-
-    def _expression(
-        self, text: str, before: set[str], *, condition: bool, secrets: bool = False
-    ) -> Iterator[Problem]:
-        if not condition and not has_expression(text):
-            return
-        self.expressions += 1
-        if self.expressions > MAX_EXPRESSIONS:
-            if self.expressions == MAX_EXPRESSIONS + 1:
-                yield Problem("BAD_EXPRESSION", f"These are more than {MAX_EXPRESSIONS} expressions.")
-            return
-        try:
-            if condition:
-                compile_condition(text)
-            else:
-                compile_template(text)
-            found = references(text, condition=condition)
-        except ExpressionError as error:
-            yield Problem("BAD_EXPRESSION", f"This expression does not work: {error.message}.")
-            return
-        named = [reference for reference in found if reference.root == "secrets"]
-        if named and secrets and not is_only_put_out(text, "secrets", condition=condition):
-            yield Problem("SECRET_NOT_ALLOWED", f"Here {ONLY_IN_PLACE}.")
-        for reference in found:
-            if reference.root == "secrets":
-                yield from self._secret(reference, allowed=secrets)
-            else:
-                yield from self._reference(reference, before)
-
-    def _secret(self, reference: Reference, *, allowed: bool) -> Iterator[Problem]:
-        name = secret_name(reference)
-        if not allowed:
-            yield Problem(
-                "SECRET_NOT_ALLOWED",
-                f"{reference}: secrets can be used in the settings of actions and triggers only.",
-            )
-        elif name is None:
-            yield Problem("SECRET_NOT_ALLOWED", "A secret is named directly, like secrets.NAME.")
-        elif self.names is not None and name not in self.names.secrets:
-            yield Problem(
-                "UNKNOWN_SECRET",
-                f"There is no secret {name}; add it in the settings, under Secrets & variables.",
-                severity="warning",
-            )
-
-    def _reference(self, reference: Reference, before: set[str]) -> Iterator[Problem]:
-        node_id = reference.node_id
-        if node_id is None:
-            yield from self._root(reference)
-        elif node_id not in self.graph.nodes:
-            yield Problem(
-                "UNKNOWN_REFERENCE",
-                f"{reference}: there is no node {node_id!r}; choose one that comes before this one.",
-            )
-        elif node_id not in before:
-            yield Problem(
-                "UNKNOWN_REFERENCE",
-                f"{reference}: {self.graph.nodes[node_id].name} does not come before this node, "
-                "so its output is not there yet.",
-            )
-        else:
-            yield from self._fields(reference, node_id)
-
-    def _root(self, reference: Reference) -> Iterator[Problem]:
-        if reference.root not in ROOTS:
-            yield Problem(
-                "UNKNOWN_REFERENCE",
-                f"{reference}: there is no {reference.root!r}; there is trigger, execution, vars,"
-                " secrets, and node_<id>.",
-            )
-            return
-        if reference.root == "vars":
-            name = str(reference.keys[0]) if reference.keys else None
-            if self.names is not None and name is not None and name not in self.names.variables:
-                yield Problem(
-                    "UNKNOWN_VARIABLE",
-                    f"There is no variable {name}; add it in the settings, under Secrets & variables.",
-                    severity="warning",
-                )
-            return
-        known = TRIGGER_FIELDS if reference.root == "trigger" else EXECUTION_FIELDS
-        if reference.keys and reference.keys[0] not in known:
-            yield _unknown_field(reference, str(reference.keys[0]), sorted(known))
-
-    def _fields(self, reference: Reference, node_id: str) -> Iterator[Problem]:
-        if not reference.keys:
-            return
-        if reference.keys[0] != "output":
-            yield Problem(
-                "UNKNOWN_REFERENCE",
-                f"{reference}: of a node only its output can be used, like node_{node_id}.output.",
-            )
-            return
-        node = self.graph.nodes[node_id]
-        if len(reference.keys) < 2 or node_id not in self.configs or node.disabled:
-            return
-        known = self.kinds[node_id].output_fields(self.configs[node_id])
-        field = str(reference.keys[1])
-        if known is None or field in known or (field == "error" and node.on_error != "fail"):
-            return
-        yield _unknown_field(reference, field, known)
 
     def _models(self, node: Node) -> Iterator[Problem]:
         kind = self.kinds.get(node.id)
@@ -375,14 +263,6 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _texts(item, f"{place}[{index}]")
-
-
-def _unknown_field(reference: Reference, field: str, known: list[str]) -> Problem:
-    return Problem(
-        "UNKNOWN_FIELD",
-        f"{reference}: {field!r} is not known there; there is: {', '.join(known)}.",
-        severity="warning",
-    )
 
 
 def _at_edge(problem: Problem, edge: Edge) -> Problem:

@@ -8,7 +8,8 @@ from agentflow_app.agents.schemas import ProblemOut
 from agentflow_app.core.errors import AppError
 from agentflow_app.providers.service import model_is_known
 from engine.definition import Definition
-from engine.validation import KnownNames, validate
+from engine.problems import KnownNames
+from engine.validation import validate
 
 EMPTY: dict[str, Any] = {"schema_version": 1, "nodes": [], "edges": []}
 

@@ -10,7 +10,7 @@ from agentflow_app.agents.schemas import DraftOut, DraftUpdate
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.errors import Conflict
 from agentflow_app.vault.names import known_names
-from engine.validation import KnownNames
+from engine.problems import KnownNames
 
 
 class DraftConflict(Conflict):

@@ -8,7 +8,7 @@ from sqlmodel import col
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.vault.models import Credential, Secret, Variable
-from engine.validation import KnownNames
+from engine.problems import KnownNames
 
 
 @dataclass(frozen=True, slots=True)

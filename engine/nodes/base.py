@@ -36,13 +36,32 @@ class Park:
     state: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """The step repeats what hangs on its `each`: for each of the items, or else while the condition holds.
+
+    `most` rounds are made, `at_once` of them at the same time.
+    """
+
+    items: list[Any] | None
+    condition: str | None
+    most: int
+    at_once: int
+
+
+Outcome = Result | Park | Rounds
+"""What an attempt comes to, where it does not fail."""
+
+
 class NodeKind(Generic[C]):
     """One kind of node. Instances hold no state: one serves every execution.
 
     `side_effect`: it changes something outside, so it is journalled before it begins and does nothing in
     a dry run. `instant`: it only computes, so it is journalled in groups. `spends`: it may cost money, so
     the budget is asked first. `timeout_seconds` bounds one attempt where the node does not say.
-    `handles_from` names a config field whose strings are handles too.
+    `handles_from` names a config field whose strings are handles too. `goes_on` is the handle that stands
+    for `out` where the node is passed through or its failure is. `repeats`: it comes to Rounds. `deferred`
+    names the conditions that the runner leaves to the kind.
     """
 
     type: ClassVar[str]
@@ -56,6 +75,9 @@ class NodeKind(Generic[C]):
     timeout_seconds: ClassVar[float | None] = None
     handle_names: ClassVar[tuple[str, ...]] = ("out",)
     handles_from: ClassVar[str | None] = None
+    goes_on: ClassVar[str] = "out"
+    repeats: ClassVar[bool] = False
+    deferred: ClassVar[frozenset[str]] = frozenset()
     Config: ClassOf[C]
     Output: ClassOf[BaseModel] = NodeOutput
 
@@ -79,17 +101,17 @@ class NodeKind(Generic[C]):
         """The way out that an output given from outside (a pin) stands for."""
         return "out"
 
-    async def run(self, config: C, context: "Context") -> Result | Park:
+    async def run(self, config: C, context: "Context") -> Outcome:
         """Does the work. Raises an EngineError; a `retryable` one is tried again by the runner."""
         raise NotImplementedError
 
     async def resume(
         self, config: C, context: "Context", signal_payload: Mapping[str, Any], state: Any
-    ) -> Result | Park:
+    ) -> Outcome:
         """Goes on after a Park, with the payload of the Signal that ended it."""
         raise NotImplementedError
 
-    async def dry(self, config: C, context: "Context") -> Result | Park:
+    async def dry(self, config: C, context: "Context") -> Outcome:
         """What a dry run does instead of `run`: side effects are only described."""
         if self.side_effect:
             return Result({"dry_run": True, "would": self.would(config)})

@@ -42,10 +42,6 @@ def test_unknown_kind():
     }
 
 
-def test_loops_are_not_there_yet():
-    assert found(graph(node("a", "logic.loop", {"items": []})), "UNKNOWN_KIND")
-
-
 @pytest.mark.parametrize(
     ("kind", "config", "field", "said"),
     [
@@ -63,6 +59,13 @@ def test_loops_are_not_there_yet():
         ("logic.switch", {"value": 1, "cases": ["default"]}, "cases", "another name"),
         ("logic.switch", {"value": 1, "cases": ["a", ""]}, "cases[1]", "at least 1"),
         ("logic.merge", {"mode": "some"}, "mode", "any"),
+        ("logic.loop", {}, None, "give the items"),
+        ("logic.loop", {"items": 5}, "items", "list"),
+        ("logic.loop", {"items": [], "max_concurrency": 0}, "max_concurrency", "greater than or equal to 1"),
+        ("logic.loop", {"mode": "until", "items": []}, "mode", "while"),
+        ("logic.loop", {"mode": "while"}, None, "needs a condition"),
+        ("logic.loop", {"mode": "while", "condition": " "}, None, "needs a condition"),
+        ("logic.loop", {"mode": "while", "condition": "1", "max_iterations": 0}, "max_iterations", "1"),
         ("logic.delay", {}, None, "either seconds or until"),
         ("logic.delay", {"seconds": 1, "until": "2030-01-01T00:00:00Z"}, None, "either seconds or until"),
         ("logic.delay", {"seconds": -1}, "seconds", "greater than or equal to 0"),

@@ -16,6 +16,7 @@ OURS = {
     "logic.if_else",
     "logic.switch",
     "logic.merge",
+    "logic.loop",
     "logic.delay",
     "human.approval",
 }
