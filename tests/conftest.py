@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from playwright.async_api import Browser, async_playwright
 
 from agentflow_app.core.settings import Settings
@@ -14,6 +15,10 @@ from tests.support.processes import Installation, free_port
 from tests.support.services import Services, own_services, settings_over
 
 pytest_plugins = ["tests.actors"]
+
+# A busy machine is slow now and then; no example fails for the time that it takes.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
