@@ -1,4 +1,4 @@
-"""What authentication, the tenant's scope and row-level security cost a read: `GET /agents`, in one process.
+"""What authentication, tenant scope and row-level security cost a read: a list of agents, in one process.
 
 The bound is the same service reading the same rows behind the same edge with none of them: no token, no
 tenant set, and as the tables' owner. Both are called in turns, without HTTP and without rate limits.
@@ -16,6 +16,7 @@ from fastapi import APIRouter, FastAPI, Query
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
+from agentflow_app.accounts.routes import CurrentActor, CurrentTransaction, TenantRoute
 from agentflow_app.agents.schemas import AgentCreate, AgentOut, AgentQuery
 from agentflow_app.agents.service import AgentService
 from agentflow_app.core.database import Transaction, database
@@ -48,16 +49,16 @@ async def report() -> list[str]:
             for number in range(AGENTS):
                 await AgentService(tx, login.actor).create(AgentCreate(name=f"Agent {number}"))
         app = create_api()
-        async with _bare_route(app, login.actor):
+        async with _routes(app, login.actor):
             headers = [(b"authorization", f"Bearer {login.body.access_token}".encode())]
             pairs = [
-                (await _seconds(app, "/bare/agents", []), await _seconds(app, "/api/v1/agents", headers))
+                (await _seconds(app, "/bare/agents", []), await _seconds(app, "/guarded/agents", headers))
                 for _ in range(ROUNDS + 1)
             ][1:]
     without, with_all = (statistics.median(each) * 1000 for each in zip(*pairs, strict=True))
     lost = 1 - statistics.median(one / other for one, other in pairs)
     return [
-        f"## Who may read (`GET /agents` of {AGENTS}, median of {ROUNDS} rounds of {CALLS} calls in turns)",
+        f"## Who may read (a list of {AGENTS} agents, median of {ROUNDS} rounds of {CALLS} calls in turns)",
         "",
         "| | ms a call |",
         "|---|---|",
@@ -69,18 +70,25 @@ async def report() -> list[str]:
 
 
 @asynccontextmanager
-async def _bare_route(app: FastAPI, actor: Actor) -> AsyncIterator[None]:
-    """The same list behind the same edge, for anybody, as the tables' owner."""
+async def _routes(app: FastAPI, actor: Actor) -> AsyncIterator[None]:
+    """The same list twice, in the same place: for anybody as the tables' owner, and for who may read it."""
     engine = create_async_engine(make_url(settings().database_url).set(drivername="postgresql+psycopg"))
     sessions = async_sessionmaker(engine, class_=Transaction, expire_on_commit=False)
-    router = APIRouter()
+    guarded, bare = APIRouter(route_class=TenantRoute), APIRouter()
 
-    @router.get("/bare/agents")
-    async def agents(query: Annotated[AgentQuery, Query()]) -> Page[AgentOut]:
+    @bare.get("/bare/agents")
+    async def anybodys(query: Annotated[AgentQuery, Query()]) -> Page[AgentOut]:
         async with sessions() as tx:
             return await AgentService(tx, actor).list(query)
 
-    app.include_router(router)
+    @guarded.get("/guarded/agents")
+    async def guarded_list(
+        query: Annotated[AgentQuery, Query()], tx: CurrentTransaction, caller: CurrentActor
+    ) -> Page[AgentOut]:
+        return await AgentService(tx, caller).list(query)
+
+    app.include_router(bare)
+    app.include_router(guarded)
     yield
     await engine.dispose()
 
