@@ -20,6 +20,7 @@ from agentflow_app.api import create_api
 from agentflow_app.core.database import close_database, database
 from agentflow_app.core.events import close_event_hub
 from agentflow_app.core.ids import new_id
+from agentflow_app.core.lanes import close_lanes
 from agentflow_app.core.redis import close_redis
 from agentflow_app.core.settings import Settings
 from agentflow_app.core.settings import settings as current_settings
@@ -59,6 +60,7 @@ async def api(settings: Settings) -> AsyncIterator[FastAPI]:
     await close_event_hub()
     await close_models()
     await close_redis()
+    await close_lanes()
     await close_database()
 
 

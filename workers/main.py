@@ -16,6 +16,7 @@ from agentflow_app.core import heartbeats
 from agentflow_app.core.database import close_database
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.jobs import broker
+from agentflow_app.core.lanes import close_lanes
 from agentflow_app.core.redis import close_redis
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.providers.service import close_models
@@ -75,6 +76,7 @@ class WorkerProcess:
             await heartbeats.stop_beating(name)
         await close_models()
         await close_redis()
+        await close_lanes()
         await close_database()
 
 

@@ -30,7 +30,7 @@ from agentflow_app.core.tenancy import Actor
 
 logger = logging.getLogger(__name__)
 HOOK_SECONDS = 0.5
-_SET_TENANT = "SELECT set_config('app.org_id', %(org)s, true), set_config('app.user_id', %(user)s, true)"
+SET_TENANT = "SELECT set_config('app.org_id', %(org)s, true), set_config('app.user_id', %(user)s, true)"
 DatabaseRole = Literal["app", "system"]
 _TOO_MUCH = ("54000", "54001")
 """A value that PostgreSQL cannot hold; trying again is no use."""
@@ -53,6 +53,20 @@ def role_url(config: Settings, role: DatabaseRole) -> URL:
         username=role_name(config.database_url, role),
         password=role_password(secret, config.database_url, role),
     )
+
+
+def connection_options(name: str) -> dict[str, Any]:
+    """Of every connection; `name` is how Postgres shows it."""
+    return {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "application_name": f"agentflow-{name}",
+        # A process that was stopped in the middle of a transaction must not hold its rows for good.
+        "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10000",
+    }
 
 
 _background: set[asyncio.Task[None]] = set()
@@ -130,10 +144,10 @@ async def _entered(
     raw = (await (await tx.connection()).get_raw_connection()).driver_connection
     assert isinstance(raw, psycopg.AsyncConnection)
     if first is None:
-        await raw.execute(_SET_TENANT, scope)
+        await raw.execute(SET_TENANT, scope)
         return None
     async with raw.pipeline(), raw.cursor(row_factory=dict_row) as cursor:
-        await raw.execute(_SET_TENANT, scope)
+        await raw.execute(SET_TENANT, scope)
         await cursor.execute(first.sql, parameters)
         return await cursor.fetchone()
 
@@ -159,16 +173,7 @@ class Database:
             hide_parameters=True,
             json_serializer=dumps,
             json_deserializer=loads,
-            connect_args={
-                "connect_timeout": 5,
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 15_000,
-                "application_name": f"agentflow-{role}",
-                # A process that was stopped in the middle of a transaction must not hold its rows for good.
-                "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10000",
-            },
+            connect_args=connection_options(role),
         )
 
     @asynccontextmanager
@@ -177,7 +182,7 @@ class Database:
     ) -> AsyncIterator[Transaction]:
         """Commits at the end, then runs the hooks; rolls back on any error. No tenant sees nothing."""
         tenant, person = (actor.org_id, actor.user_id) if actor else (org_id, None)
-        async with _unavailable_when_down(), self._app_sessions() as tx:
+        async with unavailable_when_down(), self._app_sessions() as tx:
             await _enter(tx, {"org": str(tenant or ""), "user": str(person or "")})
             yield tx
             await tx.finish()
@@ -187,7 +192,7 @@ class Database:
         self, org_id: UUID, user_id: UUID, first: "Prepared", **parameters: Any
     ) -> AsyncIterator[tuple[Transaction, dict[str, Any] | None]]:
         """A transaction, and the row of a first query that goes to the database together with the tenant."""
-        async with _unavailable_when_down(), self._app_sessions() as tx:
+        async with unavailable_when_down(), self._app_sessions() as tx:
             scope = {"org": str(org_id), "user": str(user_id)}
             yield tx, await _enter(tx, scope, first, first.constants | parameters)
             await tx.finish()
@@ -195,7 +200,7 @@ class Database:
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
         """A transaction of the system role, for the few functions that work before or across tenants."""
-        async with _unavailable_when_down(), self._system_sessions() as tx:
+        async with unavailable_when_down(), self._system_sessions() as tx:
             yield tx
             await tx.finish()
 
@@ -205,7 +210,8 @@ class Database:
 
 
 @asynccontextmanager
-async def _unavailable_when_down() -> AsyncIterator[None]:
+async def unavailable_when_down() -> AsyncIterator[None]:
+    """What failed because the database is away or busy is raised as Unavailable."""
     try:
         yield
     except NoConnectionFree as error:

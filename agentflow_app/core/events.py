@@ -43,6 +43,32 @@ async def publish(notices: list[tuple[str, Any]]) -> None:
         logger.debug("Notices not published", extra={"error": str(error)})
 
 
+class Notices:
+    """Sends in the order of the posts, in the background, what has gathered meanwhile in one round trip."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, Any]] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    def post(self, some: list[tuple[str, Any]]) -> None:
+        self._waiting += some
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send(), name="notices")
+
+    async def _send(self) -> None:
+        try:
+            while self._waiting:
+                some, self._waiting = self._waiting, []
+                await publish(some)
+        finally:
+            self._sender = None
+
+
+@lru_cache(maxsize=1)
+def notices() -> Notices:
+    return Notices()
+
+
 class Subscription:
     """A bounded mailbox. When its reader is too slow it is emptied and `lagged` is set."""
 

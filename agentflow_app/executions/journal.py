@@ -1,7 +1,7 @@
 """The engine's journal in Postgres: what happened and its events, together, under the lease's epoch."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,16 +9,16 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from agentflow_app.core.clock import utcnow
+from agentflow_app.core.clock import DatabaseClock, utcnow
 from agentflow_app.core.database import Transaction, database
-from agentflow_app.core.events import execution_channel, organization_channel, publish
-from agentflow_app.core.ids import new_id
+from agentflow_app.core.events import execution_channel, notices, organization_channel
 from agentflow_app.core.serialization import dumps
 from agentflow_app.executions.claims import EXPIRE, Claim
 from agentflow_app.executions.models import ExecutionStep
+from agentflow_app.executions.records import End, Record, numbered, record_writer, statement
 from agentflow_app.executions.redaction import Redaction, redact_run, redaction_of
 from engine.errors import LeaseLostError
-from engine.events import Totals, ended_event, event_for, resumed_event, started_event, waiting_event
+from engine.events import Event, Totals, ended_event, event_for, resumed_event, started_event, waiting_event
 from engine.ports import (
     Change,
     ExecutionEnd,
@@ -33,55 +33,6 @@ from engine.step import OPEN
 
 _OPEN_WAITS = ("waiting", "waiting_approval")
 
-_OWN = text(
-    """
-    UPDATE executions SET event_seq = event_seq + :events,
-        claims = CASE WHEN :progress THEN 0 ELSE claims END
-    WHERE id = :id AND epoch = :epoch AND status = 'running' RETURNING event_seq - :events AS base
-    """
-)
-
-_STEPS = text(
-    """
-    INSERT INTO execution_steps (id, org_id, execution_id, node_id, iteration, step_order, status, attempts,
-        input_data, output_data, handle, error, waiting_for, wait_until, retry_at, tokens_used, usage, cost,
-        duration_ms, started_at, completed_at)
-    SELECT id, :org, :execution, node_id, iteration, step_order, status, attempts, input_data, output_data,
-        handle, error, waiting_for, wait_until, retry_at, tokens_used, usage, cost, duration_ms, started_at,
-        completed_at
-    FROM jsonb_to_recordset(cast(:steps AS jsonb)) AS s(id uuid, node_id text, iteration int[],
-        step_order int, status text, attempts int, input_data jsonb, output_data jsonb, handle text,
-        error jsonb, waiting_for jsonb, wait_until timestamptz, retry_at timestamptz, tokens_used bigint,
-        usage jsonb, cost numeric, duration_ms bigint, started_at timestamptz, completed_at timestamptz)
-    ON CONFLICT (execution_id, node_id, iteration) DO UPDATE SET
-        step_order = excluded.step_order, status = excluded.status, attempts = excluded.attempts,
-        input_data = excluded.input_data, output_data = excluded.output_data, handle = excluded.handle,
-        error = excluded.error, waiting_for = excluded.waiting_for, wait_until = excluded.wait_until,
-        retry_at = excluded.retry_at, tokens_used = excluded.tokens_used, usage = excluded.usage,
-        cost = excluded.cost, duration_ms = excluded.duration_ms, started_at = excluded.started_at,
-        completed_at = excluded.completed_at,
-        signal = CASE WHEN excluded.status IN ('waiting', 'waiting_approval')
-            THEN execution_steps.signal END
-    """
-)
-
-_EVENTS = text(
-    """
-    INSERT INTO execution_events (execution_id, seq, org_id, event)
-    SELECT :execution, (value ->> 'seq')::int, :org, value
-    FROM jsonb_array_elements(cast(:events AS jsonb)) AS value
-    """
-)
-
-_LOGS = text(
-    """
-    INSERT INTO execution_logs (id, org_id, execution_id, step_id, level, message, data, created_at)
-    SELECT id, :org, :execution, step_id, level, message, data, created_at
-    FROM jsonb_to_recordset(cast(:logs AS jsonb)) AS l(id uuid, step_id uuid, level text, message text,
-        data jsonb, created_at timestamptz)
-    """
-)
-
 _PARK = text(
     """
     UPDATE executions SET status = 'waiting', waiting_for = cast(:waiting_for AS jsonb), lease_until = NULL,
@@ -92,70 +43,51 @@ _PARK = text(
     """
 )
 
-_TOTALS = text(
-    """
-    SELECT coalesce(sum(s.tokens_used), 0)::bigint AS total_tokens, coalesce(sum(s.cost), 0) AS total_cost,
-        greatest((extract(epoch FROM now() - e.started_at) * 1000)::bigint, 0) AS duration_ms, e.dry_run
-    FROM executions e LEFT JOIN execution_steps s ON s.execution_id = e.id
-    WHERE e.id = :id GROUP BY e.id
-    """
+_STANDING = text(
+    "SELECT event_seq, started_at FROM executions WHERE id = :id AND epoch = :epoch AND status = 'running'"
 )
 
-_FINISH = text(
-    """
-    UPDATE executions SET status = :status, output = cast(:output AS jsonb), error = cast(:error AS jsonb),
-        waiting_for = NULL, wake_at = NULL, lease_until = NULL, lease_owner = NULL, completed_at = now(),
-        duration_ms = :duration_ms, total_tokens = :total_tokens, total_cost = :total_cost,
-        active_ms = active_ms + (extract(epoch FROM now() - claimed_at) * 1000)::bigint
-    WHERE id = :id
-    """
-)
 
-_USAGE = text(
-    """
-    INSERT INTO usage_records (id, org_id, execution_id, record_type, quantity, unit_cost)
-    VALUES (:run_id, :org, :execution, 'execution', 1, :cost),
-        (:token_id, :org, :execution, 'tokens', :tokens, 0)
-    ON CONFLICT (execution_id, record_type) DO NOTHING
-    """
-)
+@dataclass(slots=True)
+class Standing:
+    """Where an execution stands: how many events it has, since when it runs, and what its steps consumed."""
+
+    seq: int
+    started_at: datetime
+    usage: dict[str, Usage] = field(default_factory=dict)
 
 
 class PostgresJournal:
-    """The journal of one claimed execution."""
+    """The journal of one claimed execution. `standing` is None where it is still to be read."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, standing: Standing | None = None) -> None:
         self._claim = claim
         self._id = str(claim.id)
-        self._scope = {"execution": claim.id, "org": claim.org_id}
+        self._standing = standing
+        self._opening: Event | None = None
+        self._opened = False
+        self._clock = DatabaseClock(claim.claimed_at)
 
     async def load(self) -> Sequence[StepState]:
-        """Also tells subscribers that the execution has begun, or goes on."""
+        """Of one that nothing was written of yet nothing is read. Raises LeaseLostError."""
+        standing = await self._stands()
+        if standing.seq == 0:
+            return []
         async with database().transaction(org_id=self._claim.org_id) as tx:
-            first = (
-                await tx.execute(
-                    text(
-                        "UPDATE executions SET started_at = coalesce(started_at, now()), waiting_for = NULL"
-                        " WHERE id = :id AND epoch = :epoch RETURNING event_seq = 0"
-                    ),
-                    {"id": self._claim.id, "epoch": self._claim.epoch},
-                )
-            ).scalar_one_or_none()
-            event = (started_event if first else resumed_event)(self._id, utcnow())
-            await self._record(tx, [event], progress=False)
-            return await self._steps(tx)
+            await self._ensure_ours(tx)
+            states = await self._steps(tx)
+        standing.usage = {state.step_id: state.usage for state in states if state.usage}
+        return states
 
     async def write(self, changes: Sequence[Change]) -> None:
-        async with database().transaction(org_id=self._claim.org_id) as tx:
-            await self._write(tx, changes)
+        record = await self._record(changes)
+        await self._written(record, await record_writer().write(record))
 
     async def park(self, changes: Sequence[Change], waiting_for: WaitingFor) -> Sequence[Signal]:
+        record = await self._record(changes)
         async with database().transaction(org_id=self._claim.org_id) as tx:
-            await self._write(tx, changes)
-            await tx.execute(
-                EXPIRE,
-                {"ids": [self._claim.id]},
-            )
+            await self._write_in(tx, record)
+            await tx.execute(EXPIRE, {"ids": [self._claim.id]})
             rows = await tx.execute(
                 select(col(ExecutionStep.id), col(ExecutionStep.signal)).where(
                     col(ExecutionStep.execution_id) == self._claim.id,
@@ -164,33 +96,62 @@ class PostgresJournal:
                 )
             )
             signals = [Signal(str(step_id), payload or {}) for step_id, payload in rows]
-            if signals:
-                return signals
-            event = waiting_event(self._id, utcnow(), waiting_for)
-            await self._record(tx, [event], progress=False)
-            await tx.execute(
-                _PARK,
-                {
+            if not signals:
+                event = waiting_event(self._id, utcnow(), waiting_for)
+                await self._write_in(tx, await self._record([], [event]))
+                given = {
                     "id": self._claim.id,
                     "waiting_for": dumps(event["waiting_for"]),
                     "wake_at": waiting_for.until,
-                },
-            )
-            self._announce(tx)
-        return []
+                }
+                await tx.execute(_PARK, given)
+                tx.after_commit(self._announce)
+        return signals
 
     async def finish(self, changes: Sequence[Change], end: ExecutionEnd) -> None:
-        async with database().transaction(org_id=self._claim.org_id) as tx:
-            await self._finish(tx, changes, end)
+        record = await self._record(changes, end=end)
+        if await record_writer().write(record):
+            await self._written(record, True)
+        else:
+            await self._finish_redacted(changes, end)
+        self._announce()
 
     async def give_up(self, error: Mapping[str, Any]) -> None:
         """Fails the execution wherever it stands: what ran has failed, what waited is cancelled."""
+        now = utcnow()
+        steps = [_closed(step, error, now) for step in await self.load() if step.status in OPEN]
+        ran = [step.node_id for step in steps if step.status == "failed"]
+        told = {**error, "node_id": ran[0] if ran else None}
+        await self.finish(steps, ExecutionEnd("failed", now, error=told))
+
+    async def _finish_redacted(self, changes: Sequence[Change], end: ExecutionEnd) -> None:
+        """The way of organizations that hide something, and of who finds out that the lease is lost."""
         async with database().transaction(org_id=self._claim.org_id) as tx:
-            now = utcnow()
-            steps = [_closed(step, error, now) for step in await self._steps(tx) if step.status in OPEN]
-            ran = [step.node_id for step in steps if step.status == "failed"]
-            told = {**error, "node_id": ran[0] if ran else None}
-            await self._finish(tx, steps, ExecutionEnd("failed", now, error=told))
+            await self._ensure_ours(tx)
+            redaction = await redaction_of(tx, self._claim.org_id)
+            if redaction:
+                await self._write_in(tx, await self._record(changes, redaction=redaction))
+                await redact_run(tx, self._claim.org_id, self._claim.id, redaction)
+                end = replace(end, output=redaction.value(end.output), error=redaction.inside(end.error))
+                changes = []
+            await self._write_in(tx, await self._record(changes, end=end), redacted=True)
+
+    async def _stands(self) -> Standing:
+        if self._standing is None:
+            async with database().transaction(org_id=self._claim.org_id) as tx:
+                row = (await tx.execute(_STANDING, self._key)).one_or_none()
+            if row is None:
+                raise LeaseLostError(f"Execution {self._id} is owned by another worker")
+            self._standing = Standing(row[0], row[1] or self._claim.claimed_at)
+        return self._standing
+
+    @property
+    def _key(self) -> dict[str, Any]:
+        return {"id": self._claim.id, "epoch": self._claim.epoch}
+
+    async def _ensure_ours(self, tx: Transaction) -> None:
+        if (await tx.execute(_STANDING, self._key)).one_or_none() is None:
+            raise LeaseLostError(f"Execution {self._id} is owned by another worker")
 
     async def _steps(self, tx: Transaction) -> list[StepState]:
         rows = await tx.execute(
@@ -200,106 +161,75 @@ class PostgresJournal:
         )
         return [_state(row) for row in rows.scalars()]
 
-    async def _finish(self, tx: Transaction, changes: Sequence[Change], end: ExecutionEnd) -> None:
-        redaction = await redaction_of(tx, self._claim.org_id)
-        await self._write(tx, changes, redaction)
-        if redaction:
-            await redact_run(tx, self._claim.org_id, self._claim.id, redaction)
-            end = replace(end, output=redaction.value(end.output), error=redaction.inside(end.error))
-        totals = (await tx.execute(_TOTALS, {"id": self._claim.id})).mappings().one()
-        event = ended_event(
-            self._id, end, Totals(totals["total_tokens"], totals["total_cost"], totals["duration_ms"])
-        )
-        await self._record(tx, [event], progress=True)
-        await tx.execute(
-            _FINISH,
-            {
-                "id": self._claim.id,
-                "status": end.status,
-                "output": dumps(end.output),
-                "error": dumps(end.error),
-                "duration_ms": totals["duration_ms"],
-                "total_tokens": totals["total_tokens"],
-                "total_cost": totals["total_cost"],
-            },
-        )
-        if not totals["dry_run"]:
-            await tx.execute(
-                _USAGE,
-                {
-                    **self._scope,
-                    "run_id": new_id(),
-                    "token_id": new_id(),
-                    "cost": totals["total_cost"],
-                    "tokens": totals["total_tokens"],
-                },
-            )
-        self._announce(tx)
-
-    async def _write(
-        self, tx: Transaction, changes: Sequence[Change], redaction: Redaction | None = None
-    ) -> None:
+    async def _record(
+        self,
+        changes: Sequence[Change],
+        more: Sequence[Event] = (),
+        *,
+        end: ExecutionEnd | None = None,
+        redaction: Redaction | None = None,
+    ) -> Record:
+        """What is to be written now, with its events; a worker's first is that the run begins or goes on."""
+        standing = await self._stands()
         steps = {change.step_id: change for change in changes if isinstance(change, StepChange)}
-        logs = [change for change in changes if isinstance(change, LogEntry)]
-        progress = any(step.status in ("completed", "failed", "skipped") for step in steps.values())
         events = [event for change in changes if (event := event_for(self._id, change))]
         if redaction:
             events = [redaction.event(event) for event in events]
-        await self._record(tx, events, progress=progress)
-        if steps:
-            await tx.execute(_STEPS, {**self._scope, "steps": dumps([_row(s) for s in steps.values()])})
-        if logs:
-            await tx.execute(_LOGS, {**self._scope, "logs": dumps([_log_row(entry) for entry in logs])})
+        if not self._opened:
+            if self._opening is None:
+                opening = resumed_event if standing.seq else started_event
+                self._opening = opening(self._id, self._clock.now())
+            events = [self._opening, *events]
+        ended = None
+        if end is not None:
+            usage = {**standing.usage, **{key: step.usage for key, step in steps.items() if step.usage}}
+            totals = self._totals(standing, usage.values())
+            ended = End(end.status, end.output, end.error, totals.tokens, totals.cost, totals.duration_ms)
+            more = [*more, ended_event(self._id, end, totals)]
+        return Record(
+            org_id=self._claim.org_id,
+            execution_id=self._claim.id,
+            epoch=self._claim.epoch,
+            seq=standing.seq,
+            started_at=standing.started_at,
+            events=[*events, *more],
+            steps=list(steps.values()),
+            logs=[change for change in changes if isinstance(change, LogEntry)],
+            end=ended,
+        )
 
-    async def _record(self, tx: Transaction, events: list[dict[str, Any]], *, progress: bool) -> None:
-        """Numbers and stores the events; the update is also the check that the lease is still ours."""
-        base = (
-            await tx.execute(
-                _OWN,
-                {
-                    "events": len(events),
-                    "progress": progress,
-                    "id": self._claim.id,
-                    "epoch": self._claim.epoch,
-                },
-            )
-        ).scalar_one_or_none()
-        if base is None:
+    def _totals(self, standing: Standing, usage: Iterable[Usage]) -> Totals:
+        every = list(usage)
+        seconds = (self._clock.now() - standing.started_at).total_seconds()
+        return Totals(
+            sum(each.tokens for each in every),
+            sum((each.cost for each in every), Decimal(0)),
+            max(round(seconds * 1000), 0),
+        )
+
+    async def _write_in(self, tx: Transaction, record: Record, *, redacted: bool = False) -> None:
+        sql, given = statement([record], redacted=redacted)
+        connection = await tx.connection()
+        rows = (await connection.exec_driver_sql(sql.decode(), dict(given))).all()
+        await self._written(record, bool(rows), tx)
+
+    async def _written(self, record: Record, done: bool, tx: Transaction | None = None) -> None:
+        """It is on record, or will be when `tx` commits; whoever watches is told after that."""
+        if not done:
             raise LeaseLostError(f"Execution {self._id} is owned by another worker")
-        numbered = [{"seq": base + place, **event} for place, event in enumerate(events, 1)]
-        if numbered:
-            await tx.execute(_EVENTS, {**self._scope, "events": dumps(numbered)})
-            channel = execution_channel(self._claim.id)
-            tx.after_commit(lambda: publish([(channel, numbered)]))
+        standing = await self._stands()
+        standing.seq = record.seq + len(record.events)
+        standing.usage |= {step.step_id: step.usage for step in record.steps if step.usage}
+        self._opened = True
+        if record.events:
+            notice = (execution_channel(self._claim.id), numbered(record))
+            if tx is None:
+                notices().post([notice])
+            else:
+                tx.after_commit(lambda: notices().post([notice]))
 
-    def _announce(self, tx: Transaction) -> None:
-        channel = organization_channel(self._claim.org_id)
-        tx.after_commit(lambda: publish([(channel, self._id)]))
-
-
-def _row(step: StepChange) -> dict[str, Any]:
-    usage = step.usage
-    return {
-        "id": step.step_id,
-        "node_id": step.node_id,
-        "iteration": list(step.iteration),
-        "step_order": step.order,
-        "status": step.status,
-        "attempts": step.attempt,
-        "input_data": step.input,
-        "output_data": step.output,
-        "handle": step.handle,
-        "error": step.error,
-        "waiting_for": _waiting_row(step.waiting_for) if step.waiting_for else None,
-        "wait_until": step.waiting_for.until if step.waiting_for else None,
-        "retry_at": step.retry_at,
-        "tokens_used": usage.tokens if usage else 0,
-        "usage": asdict(usage) if usage else None,
-        "cost": usage.cost if usage else 0,
-        "duration_ms": step.duration_ms,
-        "started_at": step.started_at,
-        "completed_at": step.completed_at,
-    }
+    def _announce(self) -> None:
+        notices().post([(organization_channel(self._claim.org_id), self._id)])
 
 
 def _closed(step: StepState, error: Mapping[str, Any], now: datetime) -> StepChange:
@@ -318,22 +248,6 @@ def _closed(step: StepState, error: Mapping[str, Any], now: datetime) -> StepCha
         started_at=step.started_at,
         completed_at=now,
     )
-
-
-def _log_row(entry: LogEntry) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "step_id": entry.step_id,
-        "level": entry.level,
-        "message": entry.message,
-        "data": entry.data,
-        "created_at": entry.at,
-    }
-
-
-def _waiting_row(waiting: WaitingFor) -> dict[str, Any]:
-    until = waiting.until.isoformat() if waiting.until else None
-    return {"kind": waiting.kind, "until": until, "details": dict(waiting.details)}
 
 
 def _state(row: ExecutionStep) -> StepState:

@@ -9,30 +9,24 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-from sqlalchemy import select
+import psycopg
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import col
 
-from agentflow_app.agents.models import Agent, AgentVersion
 from agentflow_app.core import jobs
 from agentflow_app.core.clock import DatabaseClock, utcnow
-from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError, Unavailable
 from agentflow_app.core.events import execution_channel, publish
 from agentflow_app.core.settings import Settings, settings
-from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions import claims
+from agentflow_app.executions.assignments import Assignment, assignments
 from agentflow_app.executions.base import RUN_JOB
 from agentflow_app.executions.claims import Claim
-from agentflow_app.executions.journal import PostgresJournal
-from agentflow_app.executions.models import Execution
-from agentflow_app.organizations.service import OrganizationService
+from agentflow_app.executions.journal import PostgresJournal, Standing
+from agentflow_app.organizations.settings import read_settings
 from agentflow_app.providers.service import egress, models
 from agentflow_app.vault.runs import RunSecrets
 from engine.context import TriggerInput
-from engine.definition import Definition
-from engine.errors import EngineError, InvalidDefinitionError, LeaseLostError
+from engine.errors import EngineError, LeaseLostError
 from engine.events import error_json, token_event
 from engine.outcome import Released
 from engine.ports import Iteration, Ports, Signal
@@ -172,7 +166,7 @@ class ExecutionRuntime:
                     await self._hand_back(claim)
         except (Unavailable, OSError) as error:
             logger.warning(
-                "Execution interrupted", extra={"execution_id": str(claim.id), "error": str(error)}
+                "Execution interrupted", extra={"execution_id": str(claim.id), "error": str(error), "cause": repr(error.__cause__)}
             )
             await self._hand_back_soon(claim)
         except Exception:
@@ -184,12 +178,14 @@ class ExecutionRuntime:
 
     async def _drive(self, held: Held) -> None:
         """Runs it as far as it goes now; what can never go on fails with its reason."""
-        claim, journal = held.claim, PostgresJournal(held.claim)
+        claim = held.claim
+        found = await assignments().read(claim)
+        journal = PostgresJournal(claim, Standing(found.event_seq, found.started_at or claim.claimed_at))
         if claim.claims > MAX_CLAIMS:
             await journal.give_up(error_json("WORKER_CRASHED", _WORKER_CRASHED, None, {}))
             return
         try:
-            held.runner = await self._prepare(claim, journal)
+            held.runner = await self._prepare(claim, found, journal)
             if claim.cancel_requested:
                 held.runner.cancel()
             if self._stopping:
@@ -200,9 +196,9 @@ class ExecutionRuntime:
             raise
         except EngineError as error:
             await journal.give_up(error_json(error.code, error.message, None, error.details))
-        except DBAPIError as error:
+        except (DBAPIError, psycopg.Error) as error:
             logger.exception("Execution cannot be recorded", extra={"execution_id": str(claim.id)})
-            reason = str(error.orig).partition("\n")[0]
+            reason = str(getattr(error, "orig", error)).partition("\n")[0]
             message = f"The database refused what a step produced: {reason}"
             await journal.give_up(error_json("NOT_STORABLE", message, None, {}))
         except Exception as error:
@@ -210,41 +206,32 @@ class ExecutionRuntime:
             message = f"AgentFlow failed while it ran this ({type(error).__name__}); its log says more"
             await journal.give_up(error_json("INTERNAL_ERROR", message, None, {}))
 
-    async def _prepare(self, claim: Claim, journal: PostgresJournal) -> Runner:
-        async with database().transaction(org_id=claim.org_id) as tx:
-            execution, agent, published = (
-                await tx.execute(
-                    select(Execution, Agent, col(AgentVersion.definition))
-                    .join(Agent, col(Agent.id) == col(Execution.agent_id))
-                    .outerjoin(AgentVersion, col(AgentVersion.id) == col(Execution.agent_version_id))
-                    .where(col(Execution.id) == claim.id)
-                )
-            ).one()
-            chosen = await OrganizationService(tx, Actor.trigger(claim.org_id)).settings()
+    async def _prepare(self, claim: Claim, found: Assignment, journal: PostgresJournal) -> Runner:
+        chosen = read_settings(found.organization_settings)
         way_out = egress().limited(chosen.egress_allowed_hosts)
-        trigger: dict[str, Any] = execution.trigger
+        trigger = found.trigger
         return Runner(
-            _definition(execution.definition or published),
+            await assignments().definition(claim.org_id, found),
             Ports(
                 journal=journal,
                 events=LiveEvents(claim.id),
                 models=models(),
                 egress=way_out,
                 clock=DatabaseClock(claim.claimed_at),
-                secrets=RunSecrets(claim.org_id, claim.id, execution.triggered_by_user, way_out),
+                secrets=RunSecrets(claim.org_id, claim.id, found.triggered_by_user, way_out),
             ),
             execution_id=str(claim.id),
             trigger=TriggerInput(
-                triggered_by=execution.triggered_by,
+                triggered_by=found.triggered_by,
                 node_id=trigger.get("node_id"),
                 data=trigger.get("data"),
                 headers=trigger.get("headers", {}),
                 query=trigger.get("query", {}),
                 method=trigger.get("method"),
             ),
-            settings=_run_settings(agent.settings, claim.active_ms),
-            dry_run=DryRun(**execution.options) if execution.dry_run else None,
-            variables=execution.variables,
+            settings=_run_settings(found.agent_settings, claim.active_ms),
+            dry_run=DryRun(**found.options) if found.dry_run else None,
+            variables=found.variables,
         )
 
     async def _hand_back_soon(self, claim: Claim) -> None:
@@ -311,16 +298,6 @@ class ExecutionRuntime:
         held.lost = True
         if held.task:
             held.task.cancel()
-
-
-def _definition(stored: dict[str, Any]) -> Definition:
-    """Raises InvalidDefinitionError for a graph of which this code knows something no more."""
-    try:
-        return Definition.model_validate(stored)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in found["loc"])
-        raise InvalidDefinitionError(f"This version can no longer be run: {where}: {found['msg']}") from error
 
 
 def _run_settings(agent_settings: dict[str, Any], active_ms: int) -> RunSettings:

@@ -56,7 +56,7 @@ async def test_a_late_writer_is_fenced(alice: Person) -> None:
     execution_id = await _pending(alice)
     old = await _claim(execution_id)
     late = PostgresJournal(old)
-    await late.load()
+    await late.write([])
     await _lapse(alice, execution_id)
     new = await _claim(execution_id, "two")
     assert new.epoch == old.epoch + 1
@@ -65,6 +65,7 @@ async def test_a_late_writer_is_fenced(alice: Person) -> None:
         late.park([], WaitingFor("timer")),
         late.finish([], ExecutionEnd("completed", utcnow())),
         late.load(),
+        PostgresJournal(old).load(),
     ):
         with pytest.raises(LeaseLostError):
             await write

@@ -15,6 +15,7 @@ from agentflow_app.core.database import database
 from agentflow_app.core.errors import Unavailable
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions import claims
+from agentflow_app.executions.assignments import assignments
 from agentflow_app.executions.journal import PostgresJournal
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.executions.stream import follow
@@ -67,6 +68,7 @@ async def test_a_version_that_this_code_cannot_read_fails_at_once(
 ) -> None:
     execution_id = await _start(alice, REVIEW)
     await _until(alice, execution_id, "execution.waiting")
+    assignments.cache_clear()
     await _change(
         alice,
         "UPDATE agent_versions SET definition = definition || '{\"from_the_future\": 1}' WHERE id ="

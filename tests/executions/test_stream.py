@@ -196,18 +196,17 @@ async def test_lost_and_repeated_notices_leave_no_gap(
 ) -> None:
     """Redis drops some notices and repeats others; subscribers still get each event once."""
     from agentflow_app.core import events as hub
-    from agentflow_app.executions import journal
-
     monkeypatch.setattr(stream, "RECHECK_SECONDS", 0.1)
+    publish = hub.publish
     count = 0
 
     async def unreliable(notices: list[tuple[str, Any]]) -> None:
         nonlocal count
         count += 1
         if count % 2:
-            await hub.publish(notices * 2)
+            await publish(notices * 2)
 
-    monkeypatch.setattr(journal, "publish", unreliable)
+    monkeypatch.setattr(hub, "publish", unreliable)
     graph = definition(
         node("start", "trigger.manual"),
         *(node(f"wait{n}", "logic.delay", seconds=0.01) for n in range(8)),

@@ -1,0 +1,132 @@
+"""For what is asked of Postgres all the time: whole transactions in one round trip, shared by many askers.
+
+Past the ORM and its pool, as the app role, each transaction in its own tenant.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
+
+from agentflow_app.core.database import SET_TENANT, connection_options, role_url, unavailable_when_down
+from agentflow_app.core.serialization import loads
+from agentflow_app.core.settings import settings
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Statement = tuple[bytes, Mapping[str, Any]]
+LARGEST_BATCH = 64
+LANES = 2
+
+
+class Lane:
+    """One connection, made at first use and again when it is gone."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+
+    async def transact(self, org_id: UUID, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+        """The rows of each statement, once all are committed. Raises Unavailable, and psycopg.Error."""
+        async with unavailable_when_down():
+            connection = await self._connected()
+            try:
+                async with connection.pipeline(), connection.transaction():
+                    await connection.execute(SET_TENANT, {"org": str(org_id), "user": ""})
+                    cursors = [await connection.execute(sql, given) for sql, given in statements]
+                return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            except BaseException:
+                # Whatever state it is in, the next transaction must not be part of it.
+                self._connection = None
+                await connection.close()
+                raise
+
+    async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
+        if self._connection is None or self._connection.closed:
+            url = role_url(settings(), "app").set(drivername="postgresql")
+            address = url.render_as_string(hide_password=False)
+            self._connection = await psycopg.AsyncConnection.connect(
+                address, autocommit=True, **connection_options("lane")
+            )
+            set_json_loads(loads, self._connection)
+        return self._connection
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+class Lanes:
+    """The few lanes of a process, lent one transaction at a time."""
+
+    def __init__(self) -> None:
+        self._all = [Lane() for _ in range(LANES)]
+        self._free: asyncio.LifoQueue[Lane] = asyncio.LifoQueue()
+        for lane in self._all:
+            self._free.put_nowait(lane)
+
+    async def transact(self, org_id: UUID, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+        """As `Lane.transact`, on the first lane that is free."""
+        lane = await self._free.get()
+        try:
+            return await lane.transact(org_id, statements)
+        finally:
+            self._free.put_nowait(lane)
+
+    async def close(self) -> None:
+        for lane in self._all:
+            await lane.close()
+
+
+class Batches(Generic[Item, Answer]):
+    """Gathers what is asked while earlier batches are under way, and has it done together.
+
+    `together` answers the items in their order; an answer that is an exception is raised at its asker.
+    """
+
+    def __init__(
+        self, together: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], at_once: int = LANES
+    ) -> None:
+        self._together = together
+        self._at_once = at_once
+        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, item: Item) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._tasks) < self._at_once:
+            task = asyncio.create_task(self._work(), name="batches")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+            try:
+                answers = await self._together([item for item, _ in batch])
+            except Exception as error:
+                answers = [error] * len(batch)
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if future.done():
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+
+
+@lru_cache(maxsize=1)
+def lanes() -> Lanes:
+    return Lanes()
+
+
+async def close_lanes() -> None:
+    if lanes.cache_info().currsize:
+        await lanes().close()
+        lanes.cache_clear()
