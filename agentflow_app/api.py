@@ -220,6 +220,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
     )
     api = APIRouter(prefix=BASE)
     for router in (
+        triggers.router,
         accounts.router,
         accounts.sessions,
         accounts.own,
@@ -250,7 +251,6 @@ def create_api(config: Settings | None = None) -> FastAPI:
         sso.door,
         saml.about,
         saml.door,
-        triggers.router,
         vault.router,
         vault.outgoing,
         documentation.router,

@@ -22,8 +22,8 @@ from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.providers.service import close_models
 
 logger = logging.getLogger(__name__)
-WAKE_MILLISECONDS = 20
-"""How long Dramatiq pauses between two looks at an empty queue."""
+IDLE_MILLISECONDS = 1000
+"""How often Dramatiq's threads look up while nothing comes; what comes wakes them at once."""
 
 
 class WorkerProcess:
@@ -62,7 +62,7 @@ class WorkerProcess:
         self._runtime = ExecutionRuntime(name)
         for module in pkgutil.iter_modules(workers.actors.__path__, "workers.actors."):
             importlib.import_module(module.name)
-        receiver = dramatiq.Worker(broker(), worker_timeout=WAKE_MILLISECONDS, worker_threads=1)
+        receiver = dramatiq.Worker(broker(), worker_timeout=IDLE_MILLISECONDS, worker_threads=1)
         pulse = asyncio.create_task(heartbeats.beat_forever("worker", name))
         self._runtime.start()
         receiver.start()

@@ -16,6 +16,7 @@ from agentflow_app.core import heartbeats, jobs
 from agentflow_app.core.database import close_database
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.housekeeping import sweep
+from agentflow_app.core.jobs import hints
 from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
@@ -32,8 +33,8 @@ BATCH = 100
 
 async def reconcile() -> None:
     """Sends the wake-ups of due executions, letters and exports again, for those whose message was lost."""
-    for execution_id in await claims.due(BATCH):
-        await jobs.send(RUN_JOB, str(execution_id))
+    if await claims.due(1):
+        hints().give(RUN_JOB)
     for export_id in await exports.due_exports(BATCH):
         await jobs.send(exports.EXPORT_JOB, str(export_id))
     for mail_id in await mail.due(BATCH):

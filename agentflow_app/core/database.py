@@ -72,13 +72,25 @@ def connection_options(name: str) -> dict[str, Any]:
 _background: set[asyncio.Task[None]] = set()
 
 
-async def _run(hooks: list[Callable[[], object]]) -> None:
+def _begin(hooks: list[Callable[[], object]]) -> list[Awaitable[object]]:
+    """What of them is to be awaited. What is committed has happened, whatever becomes of its notice."""
+    later: list[Awaitable[object]] = []
     for hook in hooks:
         try:
             outcome = hook()
-            if hasattr(outcome, "__await__"):
-                await outcome
-        except Exception:  # what is committed has happened, whatever becomes of its notice
+        except Exception:
+            logger.exception("A notice was not sent")
+            continue
+        if isinstance(outcome, Awaitable):
+            later.append(outcome)
+    return later
+
+
+async def _finish(later: list[Awaitable[object]]) -> None:
+    for each in later:
+        try:
+            await each
+        except Exception:
             logger.exception("A notice was not sent")
 
 
@@ -108,8 +120,9 @@ class Transaction(AsyncSession):
     async def run_hooks(self) -> None:
         """In their order. One that hangs keeps nobody waiting: after a moment they go on alone."""
         hooks, self._hooks = self._hooks, []
-        if hooks:
-            work = asyncio.create_task(_run(hooks))
+        later = _begin(hooks)
+        if later:
+            work = asyncio.create_task(_finish(later))
             _background.add(work)
             work.add_done_callback(_background.discard)
             await asyncio.wait({work}, timeout=HOOK_SECONDS)

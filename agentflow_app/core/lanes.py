@@ -1,6 +1,6 @@
 """For what is asked of Postgres all the time: whole transactions in one round trip, shared by many askers.
 
-Past the ORM and its pool, as the app role, each transaction in its own tenant.
+Past the ORM and its pool. As the app role each transaction is in its own tenant.
 """
 
 import asyncio
@@ -13,7 +13,13 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
-from agentflow_app.core.database import SET_TENANT, connection_options, role_url, unavailable_when_down
+from agentflow_app.core.database import (
+    SET_TENANT,
+    DatabaseRole,
+    connection_options,
+    role_url,
+    unavailable_when_down,
+)
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.settings import settings
 
@@ -27,16 +33,18 @@ LANES = 2
 class Lane:
     """One connection, made at first use and again when it is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: DatabaseRole = "app") -> None:
+        self._role = role
         self._connection: psycopg.AsyncConnection[TupleRow] | None = None
 
-    async def transact(self, org_id: UUID, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+    async def transact(self, org_id: UUID | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
         """The rows of each statement, once all are committed. Raises Unavailable, and psycopg.Error."""
         async with unavailable_when_down():
             connection = await self._connected()
             try:
                 async with connection.pipeline(), connection.transaction():
-                    await connection.execute(SET_TENANT, {"org": str(org_id), "user": ""})
+                    if org_id is not None:
+                        await connection.execute(SET_TENANT, {"org": str(org_id), "user": ""})
                     cursors = [await connection.execute(sql, given) for sql, given in statements]
                 return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
             except BaseException:
@@ -47,10 +55,10 @@ class Lane:
 
     async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
         if self._connection is None or self._connection.closed:
-            url = role_url(settings(), "app").set(drivername="postgresql")
+            url = role_url(settings(), self._role).set(drivername="postgresql")
             address = url.render_as_string(hide_password=False)
             self._connection = await psycopg.AsyncConnection.connect(
-                address, autocommit=True, **connection_options("lane")
+                address, autocommit=True, **connection_options(f"{self._role}-lane")
             )
             set_json_loads(loads, self._connection)
         return self._connection
@@ -61,15 +69,15 @@ class Lane:
 
 
 class Lanes:
-    """The few lanes of a process, lent one transaction at a time."""
+    """A few lanes of one role, lent one transaction at a time."""
 
-    def __init__(self) -> None:
-        self._all = [Lane() for _ in range(LANES)]
+    def __init__(self, role: DatabaseRole, count: int) -> None:
+        self._all = [Lane(role) for _ in range(count)]
         self._free: asyncio.LifoQueue[Lane] = asyncio.LifoQueue()
         for lane in self._all:
             self._free.put_nowait(lane)
 
-    async def transact(self, org_id: UUID, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+    async def transact(self, org_id: UUID | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
         """As `Lane.transact`, on the first lane that is free."""
         lane = await self._free.get()
         try:
@@ -123,10 +131,18 @@ class Batches(Generic[Item, Answer]):
 
 @lru_cache(maxsize=1)
 def lanes() -> Lanes:
-    return Lanes()
+    """For what belongs to one organization."""
+    return Lanes("app", LANES)
+
+
+@lru_cache(maxsize=1)
+def system_lane() -> Lanes:
+    """For what works across organizations."""
+    return Lanes("system", 1)
 
 
 async def close_lanes() -> None:
-    if lanes.cache_info().currsize:
-        await lanes().close()
-        lanes.cache_clear()
+    for lent in (lanes, system_lane):
+        if lent.cache_info().currsize:
+            await lent().close()
+            lent.cache_clear()

@@ -7,10 +7,10 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from agentflow_app.agents.service import AgentService
-from agentflow_app.core import jobs
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import NotFound
-from agentflow_app.core.events import organization_channel, publish
+from agentflow_app.core.events import notices, organization_channel
+from agentflow_app.core.jobs import hints
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.models import Execution
 from agentflow_app.executions.schemas import ExecutionOut
@@ -58,9 +58,9 @@ class ExecutionUseCases:
 
     def wake(self, execution: Execution) -> None:
         """After the commit: a worker looks at it, and the organization's pages hear of it."""
-        jobs.enqueue(self.tx, RUN_JOB, str(execution.id))
+        self.tx.after_commit(lambda: hints().give(RUN_JOB))
         channel = organization_channel(execution.org_id)
-        self.tx.after_commit(lambda: publish([(channel, str(execution.id))]))
+        self.tx.after_commit(lambda: notices().post([(channel, str(execution.id))]))
 
     def due_now(self, execution: Execution) -> None:
         """Lets a waiting execution be claimed at once; a running one is polled by its worker."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from agentflow_app.core.database import database
+from agentflow_app.core.lanes import system_lane
 
 DUE = (
     "(e.status = 'pending'"
@@ -23,8 +24,7 @@ OPEN = (
 )
 
 # Fair between organizations: whoever has the fewest running is next. An agent at its limit waits in order.
-_CLAIM = text(
-    f"""
+_CLAIM = f"""
     WITH busy AS (
         SELECT org_id, agent_id, count(*) AS running FROM executions
         WHERE status = 'running' GROUP BY org_id, agent_id
@@ -39,18 +39,18 @@ _CLAIM = text(
                 + coalesce((SELECT sum(running) FROM busy b WHERE b.org_id = e.org_id), 0) AS turn
         FROM executions e JOIN agents a ON a.id = e.agent_id WHERE {DUE} AND {OPEN}
     ), picked AS (
-        SELECT e.id FROM executions e JOIN waiting w ON w.id = e.id
+        SELECT e.id, e.status FROM executions e JOIN waiting w ON w.id = e.id
         WHERE w.allowed AND {DUE}
-        ORDER BY w.turn, e.priority DESC, e.created_at LIMIT :limit
+        ORDER BY w.turn, e.priority DESC, e.created_at LIMIT %(limit)s
         FOR UPDATE OF e SKIP LOCKED
     )
     UPDATE executions e
-    SET status = 'running', epoch = e.epoch + 1, claims = e.claims + 1, lease_owner = :owner,
-        lease_until = now() + make_interval(secs => :lease), claimed_at = now(), wake_at = NULL
+    SET status = 'running', epoch = e.epoch + 1, claims = e.claims + 1, lease_owner = %(owner)s,
+        lease_until = now() + make_interval(secs => %(lease)s), claimed_at = now(), wake_at = NULL
     FROM picked WHERE e.id = picked.id
-    RETURNING e.id, e.org_id, e.epoch, e.claims, e.active_ms, e.cancel_requested, e.claimed_at
-    """  # noqa: S608  # constants only
-)
+    RETURNING e.id, e.org_id, e.epoch, e.claims, e.active_ms, e.cancel_requested, e.claimed_at,
+        picked.status
+"""  # noqa: S608  # constants only
 
 # A wait whose time has come is resolved here and nowhere else, unless somebody decided it first.
 EXPIRE = text(
@@ -114,12 +114,13 @@ class Notice:
 
 async def claim(owner: str, limit: int, lease_seconds: float) -> list[Claim]:
     """Takes up to `limit` due executions; timers that have passed become their steps' signals."""
-    async with database().system() as tx:
-        rows = (await tx.execute(_CLAIM, {"owner": owner, "limit": limit, "lease": lease_seconds})).mappings()
-        claims = [Claim(**row) for row in rows]
-        if claims:
-            await tx.execute(EXPIRE, {"ids": [each.id for each in claims]})
-    return claims
+    given = {"owner": owner, "limit": limit, "lease": lease_seconds}
+    rows = (await system_lane().transact(None, [(_CLAIM.encode(), given)]))[0]
+    waited = [row[0] for row in rows if row[-1] != "pending"]
+    if waited:
+        async with database().system() as tx:
+            await tx.execute(EXPIRE, {"ids": waited})
+    return [Claim(*row[:-1]) for row in rows]
 
 
 async def renew(claims: Sequence[Claim], lease_seconds: float) -> set[UUID]:

@@ -14,6 +14,7 @@ from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.events import execution_channel, notices, organization_channel
 from agentflow_app.core.serialization import dumps
 from agentflow_app.executions.claims import EXPIRE, Claim
+from agentflow_app.executions.endings import announce
 from agentflow_app.executions.models import ExecutionStep
 from agentflow_app.executions.records import End, Record, numbered, record_writer, statement
 from agentflow_app.executions.redaction import Redaction, redact_run, redaction_of
@@ -113,8 +114,9 @@ class PostgresJournal:
         if await record_writer().write(record):
             await self._written(record, True)
         else:
-            await self._finish_redacted(changes, end)
+            end = await self._finish_redacted(changes, end)
         self._announce()
+        announce(self._claim.id, end.status, end.output, end.error)
 
     async def give_up(self, error: Mapping[str, Any]) -> None:
         """Fails the execution wherever it stands: what ran has failed, what waited is cancelled."""
@@ -124,7 +126,7 @@ class PostgresJournal:
         told = {**error, "node_id": ran[0] if ran else None}
         await self.finish(steps, ExecutionEnd("failed", now, error=told))
 
-    async def _finish_redacted(self, changes: Sequence[Change], end: ExecutionEnd) -> None:
+    async def _finish_redacted(self, changes: Sequence[Change], end: ExecutionEnd) -> ExecutionEnd:
         """The way of organizations that hide something, and of who finds out that the lease is lost."""
         async with database().transaction(org_id=self._claim.org_id) as tx:
             await self._ensure_ours(tx)
@@ -135,6 +137,7 @@ class PostgresJournal:
                 end = replace(end, output=redaction.value(end.output), error=redaction.inside(end.error))
                 changes = []
             await self._write_in(tx, await self._record(changes, end=end), redacted=True)
+        return end
 
     async def _stands(self) -> Standing:
         if self._standing is None:

@@ -12,10 +12,10 @@ from uuid import UUID
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from agentflow_app.core import jobs
 from agentflow_app.core.clock import DatabaseClock, utcnow
 from agentflow_app.core.errors import AppError, Unavailable
 from agentflow_app.core.events import execution_channel, publish
+from agentflow_app.core.jobs import hints
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.assignments import Assignment, assignments
@@ -51,6 +51,8 @@ class Held:
     task: "asyncio.Task[None] | None" = None
     runner: Runner | None = None
     lost: bool = False
+    in_turn: bool = False
+    """Whether others wait for its end, by the agent's concurrency limit."""
 
 
 class LiveEvents:
@@ -88,6 +90,7 @@ class ExecutionRuntime:
         self._held: dict[UUID, Held] = {}
         self._poked = asyncio.Event()
         self._stopping = False
+        self._full = False
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -121,30 +124,31 @@ class ExecutionRuntime:
     async def _claim_forever(self) -> None:
         while True:
             self._poked.clear()
-            if await self._claim():
-                continue
+            await self._claim()
             try:
                 async with asyncio.timeout(self._config.reconcile_seconds):
                     await self._poked.wait()
             except TimeoutError:
                 pass
 
-    async def _claim(self) -> bool:
-        """Whether there may be more to claim."""
+    async def _claim(self) -> None:
         free = self._config.worker_concurrency - len(self._held)
         if free <= 0:
-            return False
+            self._full = True
+            return
         try:
             claimed = await claims.claim(self._owner, free, self._config.lease_seconds)
         except AppError as error:
             logger.warning("Nothing claimed", extra={"error": error.message})
-            return False
+            return
         except Exception:
             logger.exception("Claiming crashed; it is tried again")
-            return False
+            return
         for each in claimed:
             self._begin(each)
-        return bool(claimed)
+        if len(claimed) == free:
+            self._full = True
+            hints().give(RUN_JOB)  # there may be more, and others may be free
 
     def _begin(self, claim: Claim) -> None:
         before = self._held.get(claim.id)
@@ -166,7 +170,8 @@ class ExecutionRuntime:
                     await self._hand_back(claim)
         except (Unavailable, OSError) as error:
             logger.warning(
-                "Execution interrupted", extra={"execution_id": str(claim.id), "error": str(error), "cause": repr(error.__cause__)}
+                "Execution interrupted",
+                extra={"execution_id": str(claim.id), "error": str(error)},
             )
             await self._hand_back_soon(claim)
         except Exception:
@@ -174,12 +179,17 @@ class ExecutionRuntime:
         finally:
             if self._held.get(claim.id) is held:
                 del self._held[claim.id]
-            self._poked.set()
+            if self._full:
+                self._full = False
+                self._poked.set()
+            if held.in_turn:
+                hints().give(RUN_JOB)  # the next of its agent may begin, here or elsewhere
 
     async def _drive(self, held: Held) -> None:
         """Runs it as far as it goes now; what can never go on fails with its reason."""
         claim = held.claim
         found = await assignments().read(claim)
+        held.in_turn = found.agent_settings.get("concurrency_limit") is not None
         journal = PostgresJournal(claim, Standing(found.event_seq, found.started_at or claim.claimed_at))
         if claim.claims > MAX_CLAIMS:
             await journal.give_up(error_json("WORKER_CRASHED", _WORKER_CRASHED, None, {}))
@@ -244,7 +254,7 @@ class ExecutionRuntime:
 
     async def _hand_back(self, claim: Claim) -> None:
         await claims.release(claim)
-        await jobs.send(RUN_JOB, str(claim.id))
+        hints().give(RUN_JOB)
 
     async def _poll_forever(self) -> None:
         while True:

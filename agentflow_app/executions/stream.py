@@ -10,6 +10,7 @@ from agentflow_app.accounts.authentication import ensure_still_in
 from agentflow_app.core.database import database
 from agentflow_app.core.events import event_hub, execution_channel, organization_channel
 from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.endings import ending_of, endings
 from agentflow_app.executions.schemas import ENDED, ExecutionOut
 from agentflow_app.executions.service import ExecutionService
 
@@ -80,8 +81,15 @@ async def _read(actor: Actor, execution_id: UUID, after: int) -> tuple[list[dict
 
 async def wait_for_end(actor: Actor, execution_id: UUID) -> ExecutionOut:
     """The execution once it has ended; the caller bounds the time."""
-    async for _ in follow(actor, execution_id):
-        pass
+    with endings().expect(execution_id) as expected:
+        found = await _shown(actor, execution_id)
+        if found.status in ENDED:
+            return found
+        await ending_of(actor, execution_id, expected)
+    return await _shown(actor, execution_id)
+
+
+async def _shown(actor: Actor, execution_id: UUID) -> ExecutionOut:
     async with database().transaction(actor) as tx:
         return await ExecutionService(tx, actor).get(execution_id)
 

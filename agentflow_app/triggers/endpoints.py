@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from agentflow_app.core.serialization import dumps
 from agentflow_app.triggers import service
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
@@ -21,9 +22,9 @@ async def receive_webhook(token: Annotated[str, Path(max_length=100)], request: 
         query_string=request.url.query,
         method=request.method,
     )
-    accepted = await service.receive(token, delivery)
-    if accepted.response == "when_finished":
-        ended = await service.outcome(accepted)
-        if ended is not None:
-            return JSONResponse(ended.output, 200)
-    return JSONResponse({"execution_id": str(accepted.execution.id)}, 202)
+    async with service.received(token, delivery) as accepted:
+        if accepted.response == "when_finished":
+            ended = await service.outcome(accepted)
+            if ended is not None:
+                return Response(dumps(ended.output), 200, media_type="application/json")
+    return JSONResponse({"execution_id": str(accepted.execution_id)}, 202)

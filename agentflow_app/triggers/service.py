@@ -2,7 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,16 +20,22 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError, NotFound
 from agentflow_app.core.idempotency import Call, call_of, first_answer, keep_answer
+from agentflow_app.core.ids import new_id
 from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.serialization import loads
+from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
-from agentflow_app.executions.inputs import NoSuchTrigger, trigger_node
-from agentflow_app.executions.schemas import ExecuteRequest, ExecutionOut
+from agentflow_app.executions.endings import Ending, Expected, ending_of, endings
+from agentflow_app.executions.entering import Entry, entrance
+from agentflow_app.executions.inputs import NoSuchTrigger, check_input, trigger_node
+from agentflow_app.executions.schemas import PRIORITIES, ExecuteRequest
 from agentflow_app.executions.service import ExecutionService
-from agentflow_app.executions.stream import wait_for_end
 from agentflow_app.organizations.deletion import is_open
+from engine.definition import Node
+from engine.names import variable_names
 
 WAIT_SECONDS = 30
+MOST_KNOWN = 1000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
@@ -72,15 +80,97 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """What is behind a token, as it was when it was last looked up."""
+
+    org_id: UUID
+    agent_id: UUID
+    version_id: UUID
+    version: int
+    node: Node | None
+
+    @property
+    def response(self) -> str:
+        chosen = self.node.config.get("response") if self.node else None
+        return chosen if isinstance(chosen, str) else "immediate"
+
+    def trigger(self, delivery: Delivery) -> dict[str, Any]:
+        """As the execution keeps it. Raises ValidationFailed for data that do not fit."""
+        data = delivery.data()
+        check_input(self.node, data)
+        shown = {k.lower(): v for k, v in delivery.headers.items() if k.lower() not in _PRIVATE_HEADERS}
+        beside = {"headers": shown, "query": dict(delivery.query), "method": delivery.method}
+        return {**beside, "data": data, "node_id": self.node.id if self.node else None}
+
+
+class KnownHooks:
+    """Those whose runs need nothing else. What is known is checked again as each run is entered."""
+
+    def __init__(self) -> None:
+        self._hooks: OrderedDict[str, Hook] = OrderedDict()
+
+    def get(self, hook_hash: str) -> Hook | None:
+        return self._hooks.get(hook_hash)
+
+    def keep(self, hook_hash: str, hook: Hook) -> None:
+        self._hooks[hook_hash] = hook
+        if len(self._hooks) > MOST_KNOWN:
+            self._hooks.popitem(last=False)
+
+    def forget(self, hook_hash: str) -> None:
+        self._hooks.pop(hook_hash, None)
+
+
+_known = KnownHooks()
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
-    execution: ExecutionOut
+    """A started run. The caller leaves the context of `expected` when it waits no more."""
+
+    execution_id: UUID
     actor: Actor
     response: str
+    expected: Expected
 
 
-async def receive(token: str, delivery: Delivery) -> Accepted:
-    """Starts the agent behind the token; committed when it returns. Raises HookNotFound."""
-    found = await _agent_behind(token) if _TOKEN.fullmatch(token) else None
+@asynccontextmanager
+async def received(token: str, delivery: Delivery) -> AsyncIterator[Accepted]:
+    """Starts the agent behind the token; committed when it yields. Raises HookNotFound."""
+    if not _TOKEN.fullmatch(token):
+        raise HookNotFound
+    hook_hash, execution_id = digest(token), new_id()
+    hook = _known.get(hook_hash)
+    with endings().expect(execution_id) as expected:
+        if hook is not None and "idempotency-key" not in delivery.headers:
+            await rate_limits().organization(hook.org_id, None)
+            if await entrance().enter(_entry(hook, hook_hash, execution_id, delivery)):
+                actor = Actor.trigger(hook.org_id)
+                yield Accepted(execution_id, actor, hook.response, expected)
+                return
+            _known.forget(hook_hash)
+    started, hook = await _start(hook_hash, delivery)
+    with endings().expect(started) as expected:
+        yield Accepted(started, Actor.trigger(hook.org_id), hook.response, expected)
+
+
+def _entry(hook: Hook, hook_hash: str, execution_id: UUID, delivery: Delivery) -> Entry:
+    return Entry(
+        org_id=hook.org_id,
+        id=execution_id,
+        agent_id=hook.agent_id,
+        version_id=hook.version_id,
+        version=hook.version,
+        hook_hash=hook_hash,
+        triggered_by="webhook",
+        trigger=hook.trigger(delivery),
+        priority=PRIORITIES["normal"],
+    )
+
+
+async def _start(hook_hash: str, delivery: Delivery) -> tuple[UUID, Hook]:
+    """Looks everything up anew."""
+    found = await _agent_behind(hook_hash)
     if found is None:
         raise HookNotFound
     agent_id, org_id = found
@@ -90,23 +180,24 @@ async def receive(token: str, delivery: Delivery) -> Accepted:
         if not await is_open(tx, actor):
             raise HookNotFound
         _, version = await AgentService(tx, actor).live(agent_id)
+        definition = parse(version.definition)
         try:
-            node = trigger_node(parse(version.definition), "webhook")
+            node = trigger_node(definition, "webhook")
         except NoSuchTrigger as error:
             raise HookNotFound from error
-        shown = {k.lower(): v for k, v in delivery.headers.items() if k.lower() not in _PRIVATE_HEADERS}
-        beside = {"headers": shown, "query": dict(delivery.query), "method": delivery.method}
+        hook = Hook(org_id, agent_id, version.id, version.version, node)
         executions, call = ExecutionService(tx, actor), _call(agent_id, org_id, delivery)
         first = await first_answer(tx, call) if call else None
         if first:
-            execution = await executions.get(UUID(first.body.decode()))
-        else:
-            request = ExecuteRequest(trigger_data=delivery.data())
-            execution = await executions.start(agent_id, request, "webhook", beside)
-            if call:
-                await keep_answer(tx, call, 202, {}, str(execution.id).encode())
-    response = node.config.get("response") if node else None
-    return Accepted(execution, actor, response if isinstance(response, str) else "immediate")
+            return UUID(first.body.decode()), hook
+        trigger = hook.trigger(delivery)
+        request = ExecuteRequest(trigger_data=trigger["data"])
+        execution = await executions.start(agent_id, request, "webhook", trigger)
+        if call:
+            await keep_answer(tx, call, 202, {}, str(execution.id).encode())
+    if variable_names(definition) == frozenset() and not settings().rate_limit_plans:
+        _known.keep(hook_hash, hook)
+    return execution.id, hook
 
 
 def _call(agent_id: UUID, org_id: UUID, delivery: Delivery) -> Call | None:
@@ -117,29 +208,29 @@ def _call(agent_id: UUID, org_id: UUID, delivery: Delivery) -> Call | None:
     return call_of(org_id, agent_id, delivery.method, "/hooks", delivery.query_string, key, delivery.body)
 
 
-async def _agent_behind(token: str) -> tuple[UUID, UUID] | None:
+async def _agent_behind(hook_hash: str) -> tuple[UUID, UUID] | None:
     async with database().system() as tx:
         row = (
             await tx.execute(
                 select(col(Agent.id), col(Agent.org_id)).where(
-                    col(Agent.hook_hash) == digest(token), col(Agent.status) == "active"
+                    col(Agent.hook_hash) == hook_hash, col(Agent.status) == "active"
                 )
             )
         ).one_or_none()
     return (row[0], row[1]) if row else None
 
 
-async def outcome(accepted: Accepted) -> ExecutionOut | None:
-    """The ended execution; None if it takes longer than a caller should wait. Raises RunFailed."""
+async def outcome(accepted: Accepted) -> Ending | None:
+    """The end; None if it takes longer than a caller should wait. Raises RunFailed."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
-            ended = await wait_for_end(accepted.actor, accepted.execution.id)
+            ended = await ending_of(accepted.actor, accepted.execution_id, accepted.expected)
     except TimeoutError:
         return None
     if ended.status != "completed":
         error = ended.error or {}
         raise RunFailed(
             str(error.get("message") or f"The execution was {ended.status}"),
-            details={"execution_id": str(ended.id), "code": error.get("code")},
+            details={"execution_id": str(accepted.execution_id), "code": error.get("code")},
         )
     return ended

@@ -2,12 +2,12 @@
 
 import dramatiq
 
-from agentflow_app.core.jobs import QUEUE, broker
+from agentflow_app.core.jobs import HINTS, broker
 from agentflow_app.executions.base import RUN_JOB
 from workers.main import worker
 
 
-@dramatiq.actor(actor_name=RUN_JOB, queue_name=QUEUE, broker=broker())
-def run(execution_id: str) -> None:
-    """The id is a hint: the runtime claims the fairest execution that is due."""
+@dramatiq.actor(actor_name=RUN_JOB, queue_name=HINTS, broker=broker())
+def run() -> None:
+    """The runtime claims the fairest executions that are due."""
     worker().poke()
