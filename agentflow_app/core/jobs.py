@@ -121,6 +121,10 @@ class Hints:
         self._asked: set[str] = set()
         self._sender: asyncio.Task[None] | None = None
 
+    @property
+    def busy(self) -> bool:
+        return self._sender is not None
+
     def give(self, name: str) -> None:
         """In the background. What asks while it is under way is one more hint."""
         self._asked.add(name)

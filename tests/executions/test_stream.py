@@ -196,6 +196,7 @@ async def test_lost_and_repeated_notices_leave_no_gap(
 ) -> None:
     """Redis drops some notices and repeats others; subscribers still get each event once."""
     from agentflow_app.core import events as hub
+
     monkeypatch.setattr(stream, "RECHECK_SECONDS", 0.1)
     publish = hub.publish
     count = 0

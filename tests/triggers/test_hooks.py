@@ -1,5 +1,6 @@
 """Webhooks: the token is the credential, the body is the data."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -130,3 +131,36 @@ async def test_only_who_may_start_runs_sees_the_address(alice: Person, bob: Pers
         *(await bob.client.get("/agents")).json()["data"],
     ]
     assert [agent["trigger_config"] for agent in shown] == [{}, {}]
+
+
+async def test_what_is_known_of_a_hook_is_checked_each_time(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    agent_id, url = await _hook(alice, _graph("when_finished", "one"))
+    for _ in range(2):
+        assert (await anonymous.post(url, json={})).json() == {"text": "one"}
+    new = {"definition": _graph("when_finished", "two")}
+    assert (await alice.client.post(f"/agents/{agent_id}/publish", json=new)).status_code == 201
+    assert (await anonymous.post(url, json={})).json() == {"text": "two"}
+    assert (await anonymous.post(url, json={})).json() == {"text": "two"}
+    for status, expected in (("paused", 404), ("active", 200)):
+        await alice.client.put(f"/agents/{agent_id}/status", json={"status": status})
+        assert (await anonymous.post(url, json={})).status_code == expected
+    await alice.client.delete(f"/agents/{agent_id}")
+    assert (await anonymous.post(url, json={})).status_code == 404
+
+
+async def test_many_deliveries_at_once_are_one_run_each(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    _, url = await _hook(alice, _graph("when_finished", "got {{ trigger.data.n }}"))
+    assert (await anonymous.post(url, json={"n": -1})).status_code == 200
+    answers = await asyncio.gather(*(anonymous.post(url, json={"n": n}) for n in range(40)))
+    assert [answer.json()["text"] for answer in answers] == [f"got {n}" for n in range(40)]
+
+
+async def test_an_output_too_long_for_a_notice_is_answered_whole(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    _, url = await _hook(alice, _graph("when_finished", "{{ trigger.data.text }}"))
+    assert (await anonymous.post(url, json={"text": "ab" * 70_000})).json() == {"text": "ab" * 70_000}
