@@ -8,6 +8,7 @@ from reflex.utils.imports import ImportDict
 
 from agentflow_app.api import create_api
 from agentflow_app.ui.offline import offline_notice
+from agentflow_app.ui.ownership import Ownership
 from agentflow_app.ui.pages import add_pages
 
 logger = logging.getLogger(__name__)
@@ -37,4 +38,5 @@ app = rx.App(
 )
 # In the place of Reflex' own, which speaks of sockets and addresses.
 app.app_wraps[5, "Overlay"] = lambda stateful: rx.fragment(offline_notice()) if stateful else None
+app.add_middleware(Ownership())
 add_pages(app)

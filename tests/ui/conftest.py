@@ -19,12 +19,17 @@ class Tab:
 
     def __init__(self, cookie: str, path: str) -> None:
         self.root = rx.State(_reflex_internal_init=True)  # type: ignore[call-arg]
+        self.path = path
+        self.connect(cookie)
+
+    def connect(self, cookie: str) -> None:
+        """A socket brings the cookies that the browser has when it opens."""
         router = {
             "token": "a-token",
             "sid": "a-session",
             "headers": {"cookie": cookie, "origin": "http://agentflow.test"},
-            "pathname": path,
-            "asPath": path,
+            "pathname": self.path,
+            "asPath": self.path,
             "query": {},
         }
         self.root.router_data = self.root._update_router_vars(router, {})

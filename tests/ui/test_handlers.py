@@ -30,6 +30,7 @@ from agentflow_app.ui.organizations.privacy_state import Privacy
 from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.switcher import Switcher
 from agentflow_app.ui.organizations.teams_state import Teams
+from agentflow_app.ui.ownership import Owner
 from agentflow_app.ui.shell import Shell
 from agentflow_app.ui.sso.state import SingleSignOn
 from agentflow_app.ui.vault.credentials_state import Credentials
@@ -99,6 +100,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
     return {
         Door: {"load": (), "look": ()},
         Shell: {},
+        Owner: {},
         Audit: {
             "load": (),
             "load_more": (),
