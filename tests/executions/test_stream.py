@@ -13,12 +13,15 @@ import pytest
 from fastapi import FastAPI
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from joserfc import jwt
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from agentflow_app.accounts import tokens
 from agentflow_app.accounts.sessions import Identity, end_sessions, open_refresh
 from agentflow_app.accounts.tokens import issue_access_token
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.events import event_hub
 from agentflow_app.core.ids import new_id
@@ -115,6 +118,49 @@ async def test_refusals_close_with_their_code(
     async with connect(_url(address, execution_id, "x")) as ws:
         await ws.send(json.dumps({"token": alice.token}))
         assert await _close_code(ws) == 4404
+
+
+def _expired(person: Person) -> str:
+    now = int(utcnow().timestamp())
+    claims = {"iss": "agentflow", "sub": str(person.actor.user_id), "org": str(person.org_id)}
+    times = {"iat": now - 901, "at": now - 901, "exp": now - 1}
+    return jwt.encode({"alg": "HS256", "typ": "at+jwt"}, {**claims, **times}, tokens._key())
+
+
+async def test_no_other_way_leads_to_the_stream(alice: Person, address: str) -> None:
+    """A token in the address, a cookie, another protocol or one that has run out: all as good as none."""
+    execution_id = await _run(alice, GREETING)
+    good, past = Subprotocol(alice.token), Subprotocol(_expired(alice))
+    bearer, other = Subprotocol("bearer"), Subprotocol("graphql-ws")
+    url = _url(address, execution_id)
+    ways: tuple[tuple[str, dict[str, str], list[Subprotocol] | None], ...] = (
+        (f"{url}&token={alice.token}", {}, None),
+        (f"{url}&access_token={alice.token}", {}, None),
+        (url, {"Cookie": f"access_token={alice.token}; agentflow_session={alice.token}"}, None),
+        (url, {"Authorization": f"Basic {alice.token}"}, None),
+        (url, {"Authorization": f"Bearer {past}"}, None),
+        (url, {}, [bearer, past]),
+    )
+    for wanted, headers, offered in ways:
+        async with connect(wanted, additional_headers=headers, subprotocols=offered) as ws:
+            with suppress(ConnectionClosed):
+                await ws.send("{}")
+            assert await _close_code(ws) == 4401, (wanted, headers)
+    for offered in ([other, good], [good, bearer], [bearer, good, other]):
+        async with connect(url, subprotocols=offered) as ws:
+            assert ws.subprotocol is None
+            with suppress(ConnectionClosed):
+                await ws.send("{}")
+            assert await _close_code(ws) == 4401, offered
+    events = f"http://{address}/api/v1/executions/{execution_id}/events"
+    async with httpx.AsyncClient() as client:
+        for asked, headers in (
+            (f"{events}?token={alice.token}", {}),
+            (f"{events}?access_token={alice.token}", {}),
+            (events, {"Authorization": f"Bearer {past}"}),
+            (events, {"Cookie": f"agentflow_session={alice.token}"}),
+        ):
+            assert (await client.get(asked, headers=headers)).status_code == 401, (asked, headers)
 
 
 async def test_who_lost_their_access_hears_nothing(

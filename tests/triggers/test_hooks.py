@@ -164,3 +164,35 @@ async def test_an_output_too_long_for_a_notice_is_answered_whole(
 ) -> None:
     _, url = await _hook(alice, _graph("when_finished", "{{ trigger.data.text }}"))
     assert (await anonymous.post(url, json={"text": "ab" * 70_000})).json() == {"text": "ab" * 70_000}
+
+
+SEVEN = [
+    "{{7*7}}",
+    "{{ 7 * 7 }}",
+    "{% if 1 %}49{% endif %}",
+    "{{ trigger.data }}",
+    "{{ secrets.CANARY }}",
+    "{{",
+]
+
+
+async def test_text_from_outside_stays_text_through_every_hop(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    await alice.client.post("/org/secrets", json={"name": "CANARY", "value": "canary-value-1"})
+    graph = definition(
+        node("hook", "trigger.webhook"),
+        node("one", "action.set", values={"text": "{{ trigger.data.text }}"}),
+        node("two", "action.template", template="{{ node_one.output.text }}"),
+        node("three", "action.set", values={"list": ["{{ node_two.output.text }}"]}),
+        node("four", "action.set", values={"text": "{{ node_three.output.list[0] | string }}"}),
+        node("five", "action.template", template="<{{ node_four.output.text }}>"),
+    )
+    _, url = await _hook(alice, graph)
+    for text in SEVEN:
+        started = await anonymous.post(url, json={"text": text})
+        run = await ended(alice, started.json()["execution_id"])
+        assert run["status"] == "completed", run["error"]
+        steps = (await alice.client.get(f"/executions/{run['id']}/steps")).json()["data"]
+        assert f"<{text}>" in str(steps[-1]["output_data"])
+        assert "canary-value-1" not in str(steps)
