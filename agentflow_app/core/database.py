@@ -72,26 +72,27 @@ def connection_options(name: str) -> dict[str, Any]:
 _background: set[asyncio.Task[None]] = set()
 
 
-def _begin(hooks: list[Callable[[], object]]) -> list[Awaitable[object]]:
-    """What of them is to be awaited. What is committed has happened, whatever becomes of its notice."""
-    later: list[Awaitable[object]] = []
-    for hook in hooks:
+def _begin(hooks: list[Callable[[], object]]) -> Awaitable[None] | None:
+    """Runs them up to the first that is to be awaited; that and the rest are what is given back."""
+    for place, hook in enumerate(hooks):
         try:
             outcome = hook()
-        except Exception:
+        except Exception:  # what is committed has happened, whatever becomes of its notice
             logger.exception("A notice was not sent")
             continue
         if isinstance(outcome, Awaitable):
-            later.append(outcome)
-    return later
+            return _finish(outcome, hooks[place + 1 :])
+    return None
 
 
-async def _finish(later: list[Awaitable[object]]) -> None:
-    for each in later:
-        try:
-            await each
-        except Exception:
-            logger.exception("A notice was not sent")
+async def _finish(first: Awaitable[object], rest: list[Callable[[], object]]) -> None:
+    try:
+        await first
+    except Exception:
+        logger.exception("A notice was not sent")
+    later = _begin(rest)
+    if later is not None:
+        await later
 
 
 class Transaction(AsyncSession):
@@ -121,8 +122,8 @@ class Transaction(AsyncSession):
         """In their order. One that hangs keeps nobody waiting: after a moment they go on alone."""
         hooks, self._hooks = self._hooks, []
         later = _begin(hooks)
-        if later:
-            work = asyncio.create_task(_finish(later))
+        if later is not None:
+            work = asyncio.ensure_future(later)
             _background.add(work)
             work.add_done_callback(_background.discard)
             await asyncio.wait({work}, timeout=HOOK_SECONDS)
