@@ -1,7 +1,6 @@
 """What is wrong with the expressions of a definition: their syntax, and the names that they use."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from engine.errors import ExpressionError
 from engine.expressions import (
@@ -14,34 +13,23 @@ from engine.expressions import (
 )
 from engine.graph import Graph
 from engine.names import ONLY_IN_PLACE, secret_name
-from engine.nodes.base import NodeKind
+from engine.outputs import Outputs
 from engine.problems import KnownNames, Problem
+from engine.shapes import Absent, under
 from engine.visibility import Visible
 
-FIELDS = {
-    "trigger": ("data", "headers", "query", "method"),
-    "execution": ("id", "triggered_by", "dry_run"),
-    "loop": ("index", "index0"),
-}
-ROOTS = frozenset({*FIELDS, "vars", "secrets", "item"})
+ROOTS = frozenset({"trigger", "execution", "vars", "secrets", "item", "loop"})
 IN_LOOPS = frozenset({"item", "loop"})
 MAX_EXPRESSIONS = 3000
 """Compiling so many takes about a second."""
 
 
 class ExpressionCheck:
-    """`kinds` and `configs` are those of the nodes whose configs are sound."""
+    """`outputs` tells the fields, `names` what the organization has."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        kinds: Mapping[str, NodeKind[Any]],
-        configs: Mapping[str, Any],
-        names: KnownNames | None,
-    ) -> None:
+    def __init__(self, graph: Graph, outputs: Outputs, names: KnownNames | None) -> None:
         self._graph = graph
-        self._kinds = kinds
-        self._configs = configs
+        self._outputs = outputs
         self._names = names
         self._count = 0
 
@@ -114,12 +102,11 @@ class ExpressionCheck:
                     f"There is no variable {name}; add it in the settings, under Secrets & variables.",
                     severity="warning",
                 )
-        elif root in FIELDS and reference.keys and reference.keys[0] not in FIELDS[root]:
-            yield _unknown_field(reference, str(reference.keys[0]), sorted(FIELDS[root]))
+        else:
+            yield from self._fields(reference, visible)
 
     def _is_there(self, root: str, visible: Visible) -> bool:
-        loops = [self._graph.nodes[loop] for loop in visible.loops]
-        return any(root == "loop" or loop.config.get("mode") != "while" for loop in loops)
+        return bool(visible.loops) if root == "loop" else self._graph.item_of(visible.loops) is not None
 
     def _node(self, reference: Reference, node_id: str, visible: Visible) -> Iterator[Problem]:
         if node_id not in self._graph.nodes:
@@ -129,8 +116,13 @@ class ExpressionCheck:
             )
         elif node_id not in visible.nodes:
             yield Problem("UNKNOWN_REFERENCE", f"{reference}: {self._why_unseen(node_id, visible)}")
+        elif reference.keys and reference.keys[0] != "output":
+            yield Problem(
+                "UNKNOWN_REFERENCE",
+                f"{reference}: of a node only its output can be used, like node_{node_id}.output.",
+            )
         else:
-            yield from self._fields(reference, node_id)
+            yield from self._fields(reference, visible)
 
     def _why_unseen(self, node_id: str, visible: Visible) -> str:
         name = self._graph.nodes[node_id].name
@@ -145,28 +137,11 @@ class ExpressionCheck:
             )
         return f"{name} does not come before this node, so its output is not there yet."
 
-    def _fields(self, reference: Reference, node_id: str) -> Iterator[Problem]:
-        if not reference.keys:
-            return
-        if reference.keys[0] != "output":
+    def _fields(self, reference: Reference, visible: Visible) -> Iterator[Problem]:
+        found, keys = under(self._outputs.named(reference.root, visible), reference.keys)
+        if isinstance(found, Absent):
             yield Problem(
-                "UNKNOWN_REFERENCE",
-                f"{reference}: of a node only its output can be used, like node_{node_id}.output.",
+                "UNKNOWN_FIELD",
+                f"{reference}: {keys[-1]!r} is not known there; {found.why}.",
+                severity="warning",
             )
-            return
-        node = self._graph.nodes[node_id]
-        if len(reference.keys) < 2 or node_id not in self._configs or node.disabled:
-            return
-        known = self._kinds[node_id].output_fields(self._configs[node_id])
-        field = str(reference.keys[1])
-        if known is None or field in known or (field == "error" and node.on_error != "fail"):
-            return
-        yield _unknown_field(reference, field, known)
-
-
-def _unknown_field(reference: Reference, field: str, known: list[str]) -> Problem:
-    return Problem(
-        "UNKNOWN_FIELD",
-        f"{reference}: {field!r} is not known there; there is: {', '.join(known)}.",
-        severity="warning",
-    )

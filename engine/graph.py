@@ -70,6 +70,10 @@ class Graph:
             todo += [node_id for node_id in members if node_id in self.back]
         return found
 
+    def item_of(self, loops: Iterable[str]) -> str | None:
+        """Of the loops around a place, the innermost first, the one whose items are `item` there."""
+        return next((loop for loop in loops if self.nodes[loop].config.get("mode") != "while"), None)
+
     def ancestors(self, node_id: str) -> set[str]:
         return self._reach([node_id], self.incoming, forward=False) - {node_id}
 

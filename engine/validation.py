@@ -13,6 +13,7 @@ from engine.identifiers import ID_PATTERN
 from engine.names import SECRET_TYPES
 from engine.nodes import registry
 from engine.nodes.base import NodeKind
+from engine.outputs import Outputs
 from engine.problems import KnownNames, Problem
 from engine.visibility import Visibility
 
@@ -38,7 +39,8 @@ class _Validator:
         self.kinds: dict[str, NodeKind[Any]] = {}
         self.configs: dict[str, Any] = {}
         self.visibility = Visibility(self.graph)
-        self.expressions = ExpressionCheck(self.graph, self.kinds, self.configs, names)
+        outputs = Outputs(self.graph, self.kinds, self.configs, self.visibility)
+        self.expressions = ExpressionCheck(self.graph, outputs, names)
 
     def problems(self) -> Iterator[Problem]:
         yield from self._ids()

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from engine.errors import ExpressionError
-from engine.expressions.compiler import Frame, Value, compile_value
+from engine.expressions.compiler import Frame, Value, compile_value, path_of
 from engine.expressions.limits import Budget
 from engine.expressions.statements import Statement, compile_body
 from engine.expressions.syntax import has_expression, parse, parse_condition, whole_expression
@@ -19,16 +19,23 @@ LARGE = 8 * 1024
 class Template:
     """A compiled text. Whole expressions keep their type."""
 
-    __slots__ = ("_body", "_value")
+    __slots__ = ("_body", "_value", "path")
 
     def __init__(self, text: str) -> None:
         tree = parse(text)
         whole = whole_expression(tree)
+        self.path = path_of(whole) if whole is not None else None
+        """Root and keys, where the text is a path and nothing else, so that it comes to what lies there."""
         try:
             self._value: Value | None = compile_value(whole) if whole is not None else None
             self._body: Statement | None = compile_body(tree.body) if whole is None else None
         except RecursionError:
             raise ExpressionError("the expression nests too deep") from None
+
+    @property
+    def keeps_type(self) -> bool:
+        """Whether it is one whole expression."""
+        return self._value is not None
 
     def render(self, scope: Mapping[str, Any], budget: Budget | None = None) -> Any:
         frame = Frame(scope, budget or Budget())

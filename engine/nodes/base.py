@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from engine.nodes.fields import Mode, NodeOutput, modes
 from engine.ports import Usage, WaitingFor
+from engine.shapes import Shape, described
 
 if TYPE_CHECKING:
     from engine.context import Context
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=BaseModel)
 # NodeKind.type shadows the builtin inside the class.
 ClassOf = type[C]
+
+
+class Around(Protocol):
+    """What is known of the graph around a node, for the shape of its output."""
+
+    inputs: Mapping[str, Shape]
+    """Of the nodes whose edges lead into it."""
+    rounds: Shape
+    """Of a loop's results, each."""
+
+    def value(self, value: Any) -> Shape:
+        """What a value of the config comes to once it is rendered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +104,13 @@ class NodeKind(Generic[C]):
         named = getattr(config, self.handles_from) if self.handles_from else []
         return [*named, *self.handle_names]
 
-    def output_fields(self, config: C) -> list[str] | None:
-        """The names that the output is known to have; None where it may have any."""
-        if self.Output.model_config.get("extra") == "allow":
-            return None
-        return list(self.Output.model_fields)
+    @cached_property
+    def _shape(self) -> Shape:
+        return described(self.Output.model_json_schema(mode="serialization"))
+
+    def shape(self, config: C, around: Around) -> Shape:
+        """What is known of the output before it runs. The config's expressions are not rendered."""
+        return self._shape
 
     def handle_of(self, config: C, output: Any) -> str:
         """The way out that an output given from outside (a pin) stands for."""

@@ -1,10 +1,9 @@
-from typing import Any
-
 from pydantic import ConfigDict, JsonValue
 
 from engine.context import Context
-from engine.nodes.base import NodeKind, Result
+from engine.nodes.base import Around, NodeKind, Result
 from engine.nodes.fields import Expr, NodeConfig, NodeOutput, field
+from engine.shapes import Shape
 
 
 class SetConfig(NodeConfig):
@@ -27,9 +26,8 @@ class Set(NodeKind[SetConfig]):
     Config = SetConfig
     Output = SetOutput
 
-    def output_fields(self, config: SetConfig) -> list[str] | None:
-        values: Any = config.values
-        return list(values) if isinstance(values, dict) else None
+    def shape(self, config: SetConfig, around: Around) -> Shape:
+        return around.value(config.values)
 
     async def run(self, config: SetConfig, context: Context) -> Result:
         return Result(config.values)

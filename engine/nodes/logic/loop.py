@@ -3,9 +3,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from engine.context import Context
-from engine.nodes.base import NodeKind, Rounds
+from engine.nodes.base import Around, NodeKind, Rounds
 from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
 from engine.regions import DONE, EACH
+from engine.shapes import ANYTHING, SCALAR, Fields, Items, Shape
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -63,6 +64,10 @@ class Loop(NodeKind[LoopConfig]):
     deferred = frozenset({"condition"})
     Config = LoopConfig
     Output = LoopOutput
+
+    def shape(self, config: LoopConfig, around: Around) -> Shape:
+        items = Items(ANYTHING) if config.items is None else around.value(config.items)
+        return Fields({"items": items, "count": SCALAR, "results": Items(around.rounds)})
 
     def handle_of(self, config: LoopConfig, output: Any) -> str:
         return DONE

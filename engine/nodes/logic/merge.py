@@ -3,8 +3,9 @@ from typing import Literal
 from pydantic import JsonValue
 
 from engine.context import Context
-from engine.nodes.base import NodeKind, Result
+from engine.nodes.base import Around, NodeKind, Result
 from engine.nodes.fields import NodeConfig, NodeOutput, field
+from engine.shapes import Fields, Shape
 
 
 class MergeConfig(NodeConfig):
@@ -30,6 +31,9 @@ class Merge(NodeKind[MergeConfig]):
     instant = True
     Config = MergeConfig
     Output = MergeOutput
+
+    def shape(self, config: MergeConfig, around: Around) -> Shape:
+        return Fields({"inputs": Fields(around.inputs)})
 
     async def run(self, config: MergeConfig, context: Context) -> Result:
         return Result({"inputs": dict(context.inputs)})

@@ -3,9 +3,10 @@ from typing import Any
 from pydantic import JsonValue, field_validator
 
 from engine.context import Context
-from engine.nodes.base import NodeKind, Result
+from engine.nodes.base import Around, NodeKind, Result
 from engine.nodes.fields import NodeConfig, NodeOutput, field
 from engine.nodes.schemas import check_schema, check_value
+from engine.shapes import ANYTHING, Fields, Shape, described
 
 
 class ManualConfig(NodeConfig):
@@ -38,6 +39,10 @@ class Manual(NodeKind[ManualConfig]):
     instant = True
     Config = ManualConfig
     Output = TriggerOutput
+
+    def shape(self, config: ManualConfig, around: Around) -> Shape:
+        schema = config.input_schema
+        return Fields({"data": ANYTHING if schema is None else described(schema)})
 
     async def run(self, config: ManualConfig, context: Context) -> Result:
         if config.input_schema is not None:
