@@ -6,6 +6,7 @@ result = await engine.run(definition, {"message": "hi"})
 from engine.context import Context, TriggerInput
 from engine.definition import Definition, Edge, Node
 from engine.errors import EngineError
+from engine.identifiers import rename_node
 from engine.library import RunResult, run
 from engine.outcome import Ended, Outcome, Parked, Released
 from engine.ports import Ports
@@ -31,6 +32,7 @@ __all__ = [
     "RunSettings",
     "Runner",
     "TriggerInput",
+    "rename_node",
     "run",
     "validate",
 ]

@@ -1,7 +1,6 @@
 """Which paths a text uses, and how to rename a node in it."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from jinja2 import nodes
@@ -93,26 +92,40 @@ def _collect(node: nodes.Node, found: dict[Reference, None]) -> None:
 
 
 def rename(text: str, old: str, new: str, *, condition: bool = False) -> str:
-    """The text with every `node_<old>` in its expressions turned into `node_<new>`, even in a broken one."""
+    """The text with every `node_<old>` in its expressions turned into `node_<new>`, and else as it was.
+
+    A text that somebody is still writing is changed as far as it can be read.
+    """
     name = f"node_{old}"
-    if name not in text or not (condition or has_expression(text)):
+    if name not in text or not (condition or has_expression(text)) or name in _own_names(text, condition):
         return text
     bare = condition and not text.strip().startswith("{{")
-    source = in_braces(text) if bare else text
+    found: list[str] = []
+    end = 0
+    for start in _uses(f"{{{{{text}" if bare else text, name):
+        at = start - 2 if bare else start
+        found += [text[end:at], f"node_{new}"]
+        end = at + len(name)
+    return "".join(found) + text[end:]
+
+
+def _own_names(text: str, condition: bool) -> set[str]:
     try:
-        renamed = _renamed(source, name, f"node_{new}")
+        tree = parse(in_braces(text) if condition else text)
     except ExpressionError:
-        # Somebody is in the middle of writing it; what looks like a reference is meant to be one.
-        return re.sub(rf"(?<![\w.]){name}(?!\w)", f"node_{new}", text)
-    return renamed[3:-3] if bare else renamed
+        return set()
+    return {name.name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param")}
 
 
-def _renamed(source: str, name: str, new: str) -> str:
-    parts: list[str] = []
-    before = ""
-    for kind, value in tokens(source):
-        replaced = kind == "name" and value == name and before != "."
-        parts.append(new if replaced else value)
-        if kind != "whitespace":
-            before = value
-    return "".join(parts)
+def _uses(source: str, name: str) -> Iterator[int]:
+    """Where the name stands for a value: not as a field, and not as the name of an argument."""
+    before, candidate = "", None
+    for start, kind, value in tokens(source):
+        if kind == "whitespace":
+            continue
+        if candidate is not None and value != "=":
+            yield candidate
+        candidate = start if kind == "name" and value == name and before != "." else None
+        before = value
+    if candidate is not None:
+        yield candidate

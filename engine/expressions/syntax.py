@@ -1,5 +1,6 @@
 """Jinja2's grammar: text in, syntax tree out. Nothing of Jinja2 is ever executed."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from jinja2 import Environment, nodes
@@ -53,10 +54,23 @@ def parse_condition(condition: str) -> nodes.Expr:
     return expression
 
 
-def tokens(text: str) -> Iterator[tuple[str, str]]:
-    """(kind, text) of every token, white space included: joined they are the text again."""
+def tokens(text: str) -> Iterator[tuple[int, str, str]]:
+    """(where it begins, kind, text) of each token, as far as the text can be read."""
+    # The lexer turns each line's end into one character, and drops the white space that a block asks it to.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    widened = [at - count for count, at in enumerate(_places(text, "\r\n"))]
+    end = 0
     try:
         for _, kind, value in _ENVIRONMENT.lexer.tokeniter(text, None):
-            yield kind, value
-    except TemplateSyntaxError as error:
-        raise ExpressionError(error.message or "syntax error") from None
+            start = lines.index(value, end)
+            end = start + len(value)
+            yield start + bisect_left(widened, start), kind, value
+    except TemplateSyntaxError:
+        return
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + len(part))

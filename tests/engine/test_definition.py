@@ -1,7 +1,11 @@
+import dataclasses
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine import Definition
+from engine import Definition, Problem, validate
 from engine.identifiers import rename_node
 from tests.engine.graphs import edge, graph, node, put, write
 
@@ -114,3 +118,42 @@ def test_renaming_leaves_verbatim_fields_alone():
 def test_a_new_id_must_be_one_and_free(new):
     with pytest.raises(ValueError, match=r"id|already"):
         rename_node(graph(put("a"), put("b")), "a", new)
+
+
+TEXTS = st.sampled_from(
+    [
+        "{{ node_a.output.at }}",
+        "node_b",
+        "{{ node_b.output.at ~ 'node_a' }} {{- node_l.output.count }}",
+        "{{ item }}",
+        "{% for node_a in [1] %}{{ node_a }}{% endfor %}",
+        "{{ node_l.output.results[0].x.at",
+        "{{ node_gone.x }}",
+    ]
+)
+
+
+@st.composite
+def drawn(draw: st.DrawFn) -> Definition:
+    return graph(
+        put("a", {"x": draw(TEXTS), "deep": [draw(TEXTS)]}),
+        node("l", "logic.loop", {"mode": "while", "condition": draw(TEXTS)}),
+        put("b", {"x": draw(TEXTS), "node_a": "node_a"}),
+        node("c", "logic.if_else", {"condition": draw(TEXTS)}, disabled=draw(st.booleans())),
+        "a>l",
+        edge("l:each>b", condition=draw(TEXTS)),
+        "b>l",
+        edge("l:done>c", condition=draw(TEXTS)),
+    )
+
+
+@given(drawn(), st.sampled_from("ablc"), st.sampled_from(["new", "aa", "l2", "bb"]))
+def test_renaming_a_node_there_and_back_changes_nothing(definition, old, new):
+    there = rename_node(definition, old, new)
+    assert rename_node(there, new, old) == definition
+
+    def told(problem: Problem) -> Problem:
+        node_id = old if problem.node_id == new else problem.node_id
+        return dataclasses.replace(problem, node_id=node_id, message="")
+
+    assert [told(each) for each in validate(there)] == [told(each) for each in validate(definition)]
