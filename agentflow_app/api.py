@@ -221,6 +221,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
     api = APIRouter(prefix=BASE)
     for router in (
         triggers.router,
+        triggers.public,
         accounts.router,
         accounts.sessions,
         accounts.own,

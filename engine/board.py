@@ -20,6 +20,7 @@ from engine.regions import EACH
 from engine.settings import DryRun
 from engine.start import choose_trigger, pinned_handle, select
 from engine.step import OPEN, WAITING, Step
+from engine.stopping import Said
 
 
 class Board:
@@ -72,6 +73,7 @@ class Board:
         self._loops: dict[str, LoopRun] = {}
         self._due: deque[LoopRun] = deque()
         self._next_order = 1
+        self.said = Said()
 
     def load(self, states: Sequence[StepState]) -> None:
         """Takes over what the journal holds; it is acted on when the flow comes to it."""
@@ -196,6 +198,7 @@ class Board:
         """
         round_ = self._places[step.id][1]
         self._skip_body(step)
+        self.said.note(step)
         if step.handle is not None:
             round_.publish(step.node.id, step.output, dry=self._dry is not None)
         round_.flow.settle(step.node.id, lambda edge: self._alive(step, edge, round_))
@@ -332,6 +335,8 @@ class Board:
 
     def output(self) -> Any:
         """What the execution as a whole comes to."""
+        if self.said.speaks:
+            return self.said.output
         steps = self._first.steps
         done = {node_id for node_id, step in steps.items() if step.status in ("completed", "failed")}
         return joined(self._first.flow.ends(done), self._first.outputs)

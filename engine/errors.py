@@ -80,6 +80,12 @@ class StepTimeoutError(EngineError):
     effect_unknown = True
 
 
+class WaitExpiredError(EngineError):
+    """What a step waited for did not come in time."""
+
+    code = "WAIT_EXPIRED"
+
+
 class ExecutionTimeoutError(EngineError):
     """The execution took longer than its agent's settings allow."""
 

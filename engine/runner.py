@@ -25,6 +25,7 @@ from engine.secrets import MaskedSecrets
 from engine.settings import DryRun, RunSettings
 from engine.start import pinned_handle
 from engine.step import WAITING, Step
+from engine.stopping import stop_error
 from engine.waiting import overall_wait, rings_soon
 from engine.writer import Writer
 
@@ -137,7 +138,7 @@ class Runner:
         if not self._over and not self._releasing:
             await self._start_ready()
         if self._over:
-            return await self._end("cancelled" if self._cancelled else "failed")
+            return await self._end_early()
         if not (self._tasks or self._ready or self._board.has_turns or self._inbox):
             waiting = self._board.waiting_steps()
             if not waiting:
@@ -159,7 +160,20 @@ class Runner:
 
     @property
     def _over(self) -> bool:
-        return self._cancelled or self._failure is not None
+        return self._cancelled or self._failure is not None or self._board.said.stopped is not None
+
+    async def _end_early(self) -> Ended:
+        """What is in flight is cancelled, what has not begun is skipped."""
+        stopped = self._board.said.stopped if self._failure is None else None
+        # What has just finished counts, although it was not looked at yet.
+        self._read_inbox()
+        await self._abandon()
+        self._board.close()
+        if self._cancelled:
+            return await self._end("cancelled")
+        if stopped is not None:
+            self._failure = stop_error(stopped)
+        return await self._end("completed" if self._failure is None else "failed")
 
     async def _park(self, waiting_for: WaitingFor) -> Outcome | None:
         self._alarms.stop()
@@ -173,11 +187,6 @@ class Runner:
         return None
 
     async def _end(self, status: ExecutionEndStatus) -> Ended:
-        if status != "completed":
-            # What has just finished counts, although it was not looked at yet.
-            self._read_inbox()
-            await self._abandon()
-            self._board.close()
         output = self._board.output() if status == "completed" else None
         error = self._failure if status == "failed" else None
         end = ExecutionEnd(status, self._clock.now(), output, error)
@@ -213,7 +222,7 @@ class Runner:
             if count % STEPS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
                 self._read_inbox()
-            if self._writer.full:
+            if self._writer.full and not self._over:
                 await self._writer.flush()
         if slow and not self._over:
             await self._writer.flush()

@@ -1,6 +1,7 @@
 """What the execution use cases share: finding one of the actor's organization, and showing it."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -10,12 +11,15 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import NotFound
 from agentflow_app.core.events import notices, organization_channel
+from agentflow_app.core.ids import parse_id
 from agentflow_app.core.jobs import hints
 from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.addresses import with_resume_url
 from agentflow_app.executions.models import Execution
 from agentflow_app.executions.schemas import ExecutionOut
 
 RUN_JOB = "execution.run"
+_COMPUTED = {"trigger_data", "agent_name", "waiting_for"}
 
 
 class ExecutionNotFound(NotFound):
@@ -49,12 +53,17 @@ class ExecutionUseCases:
         names = await AgentService(self.tx, self.actor).names({row.agent_id for row in rows})
         return [
             ExecutionOut(
-                **row.model_dump(include=set(ExecutionOut.model_fields) - {"trigger_data", "agent_name"}),
+                **row.model_dump(include=set(ExecutionOut.model_fields) - _COMPUTED),
                 trigger_data=row.trigger.get("data"),
                 agent_name=names[row.agent_id],
+                waiting_for=self._shown_wait(row),
             )
             for row in rows
         ]
+
+    def _shown_wait(self, row: Execution) -> dict[str, Any] | None:
+        step_id = parse_id(str((row.waiting_for or {}).get("step_id")))
+        return with_resume_url(row.waiting_for, step_id, self.actor)
 
     def wake(self, execution: Execution) -> None:
         """After the commit: a worker looks at it, and the organization's pages hear of it."""

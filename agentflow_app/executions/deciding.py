@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlmodel import col
 
 from agentflow_app.agents.service import AgentService
@@ -12,9 +12,18 @@ from agentflow_app.audit.service import record
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.base import ExecutionUseCases
+from agentflow_app.executions.inputs import check_fit
 from agentflow_app.executions.models import Execution, ExecutionStep
 from agentflow_app.executions.schemas import ENDED, ApprovalOut, ApproveRequest, ExecutionOut
 from agentflow_app.organizations.teams import teams_of
+
+_FOR_PEOPLE = and_(
+    col(ExecutionStep.status).in_(["waiting_approval", "waiting"]),
+    or_(
+        col(ExecutionStep.status) == "waiting_approval",
+        col(ExecutionStep.waiting_for)["kind"].astext == "input",
+    ),
+)
 
 
 class ExecutionEnded(Conflict):
@@ -49,7 +58,10 @@ class DecideUseCases(ExecutionUseCases):
         return (await self.render([execution]))[0]
 
     async def approve(self, execution_id: UUID, data: ApproveRequest) -> ExecutionOut:
-        """Decides a waiting approval, once. Raises Forbidden, AlreadyDecided or NothingToApprove."""
+        """Decides a waiting approval, or gives the input that is asked for, once.
+
+        Raises Forbidden, AlreadyDecided, NothingToApprove or ValidationFailed.
+        """
         if not self.actor.is_person:
             raise Forbidden("Approving needs a person: log in, an API key cannot decide")
         self.actor.require("approvals:decide")
@@ -58,20 +70,16 @@ class DecideUseCases(ExecutionUseCases):
         details = _details(step)
         if not may_decide(self.actor, details, await teams_of(self.tx, self.actor)):
             raise Forbidden("This approval is for other people; its approvers are named in the node")
-        if data.data is not None and not details.get("editable"):
-            raise ValidationFailed(fields={"data": "this approval does not allow edits"})
         step.signal = {
-            "kind": "approval",
-            "decision": data.decision,
+            **(_form(data, details) if asks_input(step) else _decision(data, details)),
             "comment": data.comment,
-            "data": data.data,
             "decided_by": str(self.actor.user_id),
         }
         self.due_now(execution)
         record(
             self.tx,
             self.actor,
-            f"execution.{data.decision}",
+            "execution.answered" if asks_input(step) else f"execution.{data.decision}",
             "execution",
             execution.id,
             {"step_id": str(step.id), "node_id": step.node_id},
@@ -95,16 +103,13 @@ class DecideUseCases(ExecutionUseCases):
             step = (await self.tx.execute(named)).scalar_one_or_none()
             if step is None:
                 raise StepNotFound(f"There is no step {step_id} in this execution")
-            if step.signal is not None or (step.status != "waiting_approval" and _is_decision(step)):
+            waits = _waits_for_person(step)
+            if (waits and step.signal is not None) or (not waits and _is_decision(step)):
                 raise AlreadyDecided("This approval was decided already")
-            if step.status != "waiting_approval" or execution.status in ENDED:
+            if not waits or execution.status in ENDED:
                 raise NothingToApprove("This step does not wait for an approval")
             return step
-        steps = (
-            (await self.tx.execute(query.where(col(ExecutionStep.status) == "waiting_approval")))
-            .scalars()
-            .all()
-        )
+        steps = (await self.tx.execute(query.where(_FOR_PEOPLE))).scalars().all()
         undecided = [step for step in steps if step.signal is None]
         if execution.status in ENDED or not undecided:
             decided = steps or await self._any_decision(execution)
@@ -134,7 +139,7 @@ class DecideUseCases(ExecutionUseCases):
                 .join(Execution, col(Execution.id) == col(ExecutionStep.execution_id))
                 .where(
                     col(ExecutionStep.org_id) == self.actor.org_id,
-                    col(ExecutionStep.status) == "waiting_approval",
+                    _FOR_PEOPLE,
                     col(ExecutionStep.signal).is_(None),
                     col(Execution.status).not_in(ENDED),
                 )
@@ -151,15 +156,41 @@ class DecideUseCases(ExecutionUseCases):
                 agent_id=execution.agent_id,
                 agent_name=names[execution.agent_id],
                 node_id=step.node_id,
+                kind="input" if asks_input(step) else "approval",
                 message=str(_details(step).get("message") or ""),
                 show=_details(step).get("show"),
                 editable=bool(_details(step).get("editable")),
+                input_schema=_details(step).get("schema"),
                 until=step.wait_until,
                 waiting_since=step.started_at,
             )
             for step, execution in rows
             if may_decide(self.actor, _details(step), teams)
         ]
+
+
+def asks_input(step: ExecutionStep) -> bool:
+    """Whether it is data that it waits for, and no decision."""
+    return (step.waiting_for or {}).get("kind") == "input"
+
+
+def _waits_for_person(step: ExecutionStep) -> bool:
+    return step.status == "waiting_approval" or (step.status == "waiting" and asks_input(step))
+
+
+def _decision(data: ApproveRequest, details: dict[str, Any]) -> dict[str, Any]:
+    if data.decision is None:
+        raise ValidationFailed(fields={"decision": "is needed: approved or rejected"})
+    if data.data is not None and not details.get("editable"):
+        raise ValidationFailed(fields={"data": "this approval does not allow edits"})
+    return {"kind": "approval", "decision": data.decision, "data": data.data}
+
+
+def _form(data: ApproveRequest, details: dict[str, Any]) -> dict[str, Any]:
+    if data.decision == "rejected":
+        raise ValidationFailed(fields={"decision": "this step asks for data; it cannot be rejected"})
+    check_fit(details.get("schema") or {}, data.data, "data", "The data do not fit what is asked for")
+    return {"kind": "input", "data": data.data}
 
 
 def _details(step: ExecutionStep) -> dict[str, Any]:

@@ -30,17 +30,19 @@ def trigger_node(definition: Definition, triggered_by: str) -> Node | None:
 def check_input(node: Node | None, data: Any) -> None:
     """Raises ValidationFailed, naming each field that the trigger's `input_schema` refuses."""
     schema = node.config.get("input_schema") if node else None
-    if not isinstance(schema, dict):
-        return
+    if isinstance(schema, dict):
+        check_fit(schema, data, "trigger_data", "The trigger data does not fit the agent's input schema")
+
+
+def check_fit(schema: dict[str, Any], data: Any, name: str, refusal: str) -> None:
+    """Raises ValidationFailed with `refusal`, naming each field of `name` that does not fit."""
     try:
         problems = problems_of(data, schema)
     except InvalidInputError as error:
-        raise ValidationFailed(error.message, fields={"trigger_data": error.message}) from error
+        raise ValidationFailed(error.message, fields={name: error.message}) from error
     if problems:
         fields = {
-            "trigger_data" + (f".{problem['path'].replace('/', '.')}" if problem["path"] else ""): problem[
-                "message"
-            ]
+            name + (f".{problem['path'].replace('/', '.')}" if problem["path"] else ""): problem["message"]
             for problem in problems
         }
-        raise ValidationFailed("The trigger data does not fit the agent's input schema", fields=fields)
+        raise ValidationFailed(refusal, fields=fields)

@@ -76,7 +76,11 @@ class ExecutionStep(SQLModel, table=True):
     __tablename__ = "execution_steps"
     __table_args__ = (
         UniqueConstraint("execution_id", "node_id", "iteration"),
-        Index("ix_steps_waiting", "org_id", postgresql_where=text("status = 'waiting_approval'")),
+        Index(
+            "ix_steps_waiting",
+            "org_id",
+            postgresql_where=text("status IN ('waiting_approval', 'waiting')"),
+        ),
     )
 
     id: UUID = primary_key()

@@ -37,8 +37,10 @@ class TestRequest(Input):
 
 
 class ApproveRequest(Input):
+    """`decision` is needed by approvals; where a form is to be filled in, `data` is what matters."""
+
     step_id: UUID | None = None
-    decision: Literal["approved", "rejected"]
+    decision: Literal["approved", "rejected"] | None = None
     comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
     data: Any = None
 
@@ -111,15 +113,17 @@ class LogOut(Output):
 
 
 class ApprovalOut(Output):
-    """A step that waits for a decision of the actor's."""
+    """A step that waits for a decision of the actor's, or for data that fit `input_schema`."""
 
     execution_id: UUID
     step_id: UUID
     agent_id: UUID
     agent_name: str
     node_id: str
+    kind: Literal["approval", "input"]
     message: str
     show: Any
     editable: bool
+    input_schema: dict[str, Any] | None
     until: datetime | None
     waiting_since: datetime | None

@@ -1,5 +1,6 @@
 """The execution use cases: start and test, look, cancel, decide."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -8,6 +9,8 @@ from sqlmodel import col
 
 from agentflow_app.agents.service import AgentService
 from agentflow_app.core.pagination import Page, PageQuery, like, paginate
+from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.addresses import with_resume_url
 from agentflow_app.executions.deciding import DecideUseCases
 from agentflow_app.executions.models import Execution, ExecutionEvent, ExecutionLog, ExecutionStep
 from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StartedRun, StepOut
@@ -67,7 +70,23 @@ class ExecutionService(StartUseCases, DecideUseCases):
             .where(col(ExecutionStep.execution_id) == execution.id)
             .order_by(col(ExecutionStep.step_order), col(ExecutionStep.id))
         )
-        return [render_step(row) for row in rows.scalars()]
+        return [render_step(row, self.actor) for row in rows.scalars()]
+
+    async def first_output(self, execution_id: UUID, node_ids: Sequence[str]) -> Any:
+        """Of the first of these nodes that completed; None where none did."""
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        found = await self.tx.execute(
+            select(col(ExecutionStep.output_data))
+            .where(
+                col(ExecutionStep.execution_id) == execution.id,
+                col(ExecutionStep.node_id).in_(node_ids),
+                col(ExecutionStep.status) == "completed",
+            )
+            .order_by(col(ExecutionStep.step_order))
+            .limit(1)
+        )
+        return found.scalar_one_or_none()
 
     async def step_page(self, execution_id: UUID, query: StepQuery) -> Page[StepOut]:
         self.actor.require("executions:read")
@@ -78,7 +97,7 @@ class ExecutionService(StartUseCases, DecideUseCases):
             query,
             {"step_order": col(ExecutionStep.step_order)},
             col(ExecutionStep.id),
-            render_step,
+            lambda row: render_step(row, self.actor),
         )
 
     async def logs(self, execution_id: UUID) -> "list[LogOut]":
@@ -143,10 +162,11 @@ def _same(row: Execution) -> Execution:
     return row
 
 
-def render_step(row: ExecutionStep) -> StepOut:
+def render_step(row: ExecutionStep, actor: Actor) -> StepOut:
     """What it waits for is shown as in the events, without what its kind keeps there for itself."""
     shown = StepOut.model_validate(row)
     if row.waiting_for is None:
         return shown
     waiting = WaitingFor(row.waiting_for["kind"], row.wait_until, row.waiting_for["details"])
-    return shown.model_copy(update={"waiting_for": waiting_json(waiting)})
+    told = with_resume_url(waiting_json(waiting), row.id, actor)
+    return shown.model_copy(update={"waiting_for": told})

@@ -36,6 +36,7 @@ from engine.names import variable_names
 
 WAIT_SECONDS = 30
 MOST_KNOWN = 1000
+RESPOND = "action.respond"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
@@ -88,6 +89,8 @@ class Hook:
     version_id: UUID
     version: int
     node: Node | None
+    responders: tuple[str, ...]
+    """The nodes that may say what the caller is answered."""
 
     @property
     def response(self) -> str:
@@ -130,8 +133,12 @@ class Accepted:
 
     execution_id: UUID
     actor: Actor
-    response: str
+    hook: Hook
     expected: Expected
+
+    @property
+    def response(self) -> str:
+        return self.hook.response
 
 
 @asynccontextmanager
@@ -146,12 +153,12 @@ async def received(token: str, delivery: Delivery) -> AsyncIterator[Accepted]:
             await rate_limits().organization(hook.org_id, None)
             if await entrance().enter(_entry(hook, hook_hash, execution_id, delivery)):
                 actor = Actor.trigger(hook.org_id)
-                yield Accepted(execution_id, actor, hook.response, expected)
+                yield Accepted(execution_id, actor, hook, expected)
                 return
             _known.forget(hook_hash)
     started, hook = await _start(hook_hash, delivery)
     with endings().expect(started) as expected:
-        yield Accepted(started, Actor.trigger(hook.org_id), hook.response, expected)
+        yield Accepted(started, Actor.trigger(hook.org_id), hook, expected)
 
 
 def _entry(hook: Hook, hook_hash: str, execution_id: UUID, delivery: Delivery) -> Entry:
@@ -185,7 +192,8 @@ async def _start(hook_hash: str, delivery: Delivery) -> tuple[UUID, Hook]:
             node = trigger_node(definition, "webhook")
         except NoSuchTrigger as error:
             raise HookNotFound from error
-        hook = Hook(org_id, agent_id, version.id, version.version, node)
+        responders = tuple(each.id for each in definition.nodes if each.kind == RESPOND)
+        hook = Hook(org_id, agent_id, version.id, version.version, node, responders)
         executions, call = ExecutionService(tx, actor), _call(agent_id, org_id, delivery)
         first = await first_answer(tx, call) if call else None
         if first:
@@ -234,3 +242,13 @@ async def outcome(accepted: Accepted) -> Ending | None:
             details={"execution_id": str(accepted.execution_id), "code": error.get("code")},
         )
     return ended
+
+
+async def said(accepted: Accepted) -> dict[str, Any] | None:
+    """What the first respond node that the ended run reached says; None where it reached none."""
+    if not accepted.hook.responders:
+        return None
+    async with database().transaction(accepted.actor) as tx:
+        executions = ExecutionService(tx, accepted.actor)
+        found = await executions.first_output(accepted.execution_id, accepted.hook.responders)
+    return found if isinstance(found, dict) else None

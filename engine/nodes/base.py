@@ -74,7 +74,8 @@ class NodeKind(Generic[C]):
     the budget is asked first. `timeout_seconds` bounds one attempt where the node does not say.
     `handles_from` names a config field whose strings are handles too. `goes_on` is the handle that stands
     for `out` where the node is passed through or its failure is. `repeats`: it comes to Rounds. `deferred`
-    names the conditions that the runner leaves to the kind.
+    names the conditions that the runner leaves to the kind. `answers`: its output is the execution's.
+    `ends`: it ends the execution at once, by its output's `status` and `message`.
     """
 
     type: ClassVar[str]
@@ -91,6 +92,8 @@ class NodeKind(Generic[C]):
     goes_on: ClassVar[str] = "out"
     repeats: ClassVar[bool] = False
     deferred: ClassVar[frozenset[str]] = frozenset()
+    answers: ClassVar[bool] = False
+    ends: ClassVar[bool] = False
     Config: ClassOf[C]
     Output: ClassOf[BaseModel] = NodeOutput
 

@@ -196,3 +196,74 @@ async def test_text_from_outside_stays_text_through_every_hop(
         steps = (await alice.client.get(f"/executions/{run['id']}/steps")).json()["data"]
         assert f"<{text}>" in str(steps[-1]["output_data"])
         assert "canary-value-1" not in str(steps)
+
+
+def _answering(*nodes: dict[str, Any], **respond: Any) -> dict[str, Any]:
+    return definition(
+        node("hook", "trigger.webhook", response="respond_node"),
+        node("answer", "action.respond", **respond),
+        *nodes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("respond", "status", "content", "kind"),
+    [
+        ({"body": {"got": "{{ trigger.data.n }}"}}, 200, b'{"got":3}', "application/json"),
+        ({"status": 201, "body": "made {{ trigger.data.n }}"}, 201, b"made 3", "text/plain; charset=utf-8"),
+        (
+            {"body": "<b>{{ trigger.data.n }}</b>", "headers": {"content-type": "text/html"}},
+            200,
+            b"<b>3</b>",
+            "text/html",
+        ),
+        ({"status": 204, "body": "unseen"}, 204, b"", None),
+        ({}, 200, b"null", "application/json"),
+    ],
+    ids=["json", "text", "html", "nothing", "null"],
+)
+async def test_a_respond_node_says_what_the_caller_gets(
+    alice: Person,
+    anonymous: httpx.AsyncClient,
+    runtime: ExecutionRuntime,
+    respond: dict[str, Any],
+    status: int,
+    content: bytes,
+    kind: str | None,
+) -> None:
+    later = node("after", "action.set", values={"body": "not this", "status": 500, "headers": {}})
+    _, url = await _hook(alice, _answering(later, **respond))
+    for _ in range(2):  # the second call comes by the hook that is known by then
+        answer = await anonymous.post(url, json={"n": 3})
+        assert (answer.status_code, answer.content, answer.headers.get("content-type")) == (
+            status,
+            content,
+            kind,
+        )
+        assert "sandbox" in answer.headers["content-security-policy"]
+
+
+async def test_a_run_that_reaches_no_respond_node_answers_with_its_id(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    graph = definition(
+        node("hook", "trigger.webhook", response="respond_node"),
+        node("check", "logic.if_else", condition="{{ trigger.data.n == 1 }}"),
+        node("answer", "action.respond", body=1),
+        node("out", "action.set", values={"status": 200, "headers": {}, "body": "not an answer"}),
+        edges=[("hook", "check"), ("check", "answer", "true"), ("check", "out", "false")],
+    )
+    agent_id, url = await _hook(alice, graph)
+    answer = await anonymous.post(url, json={"n": 2})
+    runs = (await alice.client.get(f"/agents/{agent_id}/executions")).json()["data"]
+    assert (answer.status_code, answer.json()) == (200, {"execution_id": runs[0]["id"]})
+
+
+async def test_a_stop_that_fails_the_run_is_502_with_its_message(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime
+) -> None:
+    graph = _answering(node("stop", "logic.stop", status="failed", message="No {{ trigger.data.n }}"), body=1)
+    _, url = await _hook(alice, graph)
+    answer = await anonymous.post(url, json={"n": 3})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"], error["details"]["code"]) == (502, "No 3", "STOPPED")

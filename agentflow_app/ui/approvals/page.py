@@ -9,10 +9,20 @@ from agentflow_app.ui.components.field import INPUT
 from agentflow_app.ui.components.header import page_header
 from agentflow_app.ui.components.json_view import json_view
 from agentflow_app.ui.components.relative_time import relative_time
+from agentflow_app.ui.components.schema_form import schema_controls
 from agentflow_app.ui.components.states import empty_state, failure_state, skeleton_rows
 from agentflow_app.ui.components.table import length
 from agentflow_app.ui.executions.parts import draft_editor
 from agentflow_app.ui.shell import Shell, shell
+
+
+def _form(item: ApprovalRow) -> rx.Component:
+    return rx.el.form(
+        schema_controls(item.fields, "form-" + item.step_id),
+        rx.el.div(button("Send", kind="primary", icon_name="send", type="submit"), class_name="flex"),
+        on_submit=lambda given: Approvals.answer(item.execution_id, item.step_id, given),
+        class_name="flex flex-col gap-3",
+    )
 
 
 def _approval(item: ApprovalRow) -> rx.Component:
@@ -58,7 +68,7 @@ def _approval(item: ApprovalRow) -> rx.Component:
             draft_editor(item.draft, item.step_id, lambda text: Approvals.set_edit(item.step_id, text)),
             rx.cond(item.has_show, json_view(value=item.show, label="What is to be approved")),
         ),
-        rx.cond(Shell.can_write, decide),
+        rx.cond(Shell.can_write, rx.cond(length(item.fields) > 0, _form(item), decide)),
         class_name="flex flex-col gap-3 p-4",
         key=item.step_id,
         data_approval=item.step_id,
@@ -76,7 +86,7 @@ def approvals_page() -> rx.Component:
                 empty_state(
                     "inbox",
                     "Nothing waits for you",
-                    "When an agent reaches an approval step, its run pauses and the question appears here.",
+                    "When an agent asks for an approval or input, its run pauses and the question is here.",
                     link_button("See runs", "/runs"),
                 )
             ),

@@ -1,14 +1,17 @@
-"""What waits for this person's decision."""
+"""What waits for this person: to be decided, or to be filled in."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import reflex as rx
 
+from agentflow_app.executions.forms import FormField, data_of, fields_of
 from agentflow_app.executions.schemas import ApprovalOut, ApproveRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.ui.executions.view import as_text, from_text
 from agentflow_app.ui.figures import moment
+from agentflow_app.ui.forms import read_form
 from agentflow_app.ui.session import PageState, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
@@ -23,6 +26,8 @@ class ApprovalRow:
     has_show: bool = False
     editable: bool = False
     draft: str = ""
+    fields: list[FormField] = field(default_factory=list)
+    """Of a form; empty where it is a decision that is asked for."""
     since: str = ""
     until: str = ""
 
@@ -31,6 +36,7 @@ class Approvals(PageState, rx.State):
     rows: list[ApprovalRow] = []
     comments: dict[str, str] = {}
     edits: dict[str, str] = {}
+    _schemas: dict[str, dict[str, Any]] = {}
 
     @event
     @loads
@@ -41,7 +47,11 @@ class Approvals(PageState, rx.State):
         shell = await self.get_state(Shell)
         async with self._transaction() as (tx, actor):
             shell._show(actor)
-            self.rows = [_row(item) for item in await ExecutionService(tx, actor).approvals()]
+            items = await ExecutionService(tx, actor).approvals()
+            self.rows = [_row(item) for item in items]
+            self._schemas = {
+                str(item.step_id): item.input_schema for item in items if item.input_schema is not None
+            }
         shell.waiting = len(self.rows)
 
     @event
@@ -70,6 +80,20 @@ class Approvals(PageState, rx.State):
         self.edits.pop(step_id, None)
         return rx.toast.success("Approved" if decision == "approved" else "Rejected")
 
+    @event
+    @acts
+    async def answer(self, execution_id: str, step_id: str, given: dict[str, Any]) -> Any:
+        """Sends a form that was filled in; its schema is the one that was shown, and checked again."""
+        texts = given if isinstance(given, Mapping) else {}
+        data = data_of(self._schemas.get(str(step_id), {}), texts)
+        request = read_form(ApproveRequest, {"step_id": step_id, "data": data})
+        try:
+            async with self._transaction() as (tx, actor):
+                await ExecutionService(tx, actor).approve(id_of(execution_id), request)
+        finally:
+            await self._read()
+        return rx.toast.success("Sent")
+
 
 def _row(item: ApprovalOut) -> ApprovalRow:
     return ApprovalRow(
@@ -83,4 +107,5 @@ def _row(item: ApprovalOut) -> ApprovalRow:
         draft=as_text(item.show),
         since=moment(item.waiting_since),
         until=moment(item.until),
+        fields=fields_of(item.input_schema) if item.input_schema is not None else [],
     )

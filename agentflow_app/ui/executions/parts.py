@@ -126,6 +126,21 @@ def decision() -> rx.Component:
     )
 
 
+def asked() -> rx.Component:
+    """What the step that is looked at waits for: a form in the inbox, or a call."""
+    return rx.cond(
+        Live.detail.asks,
+        rx.el.div(
+            rx.el.p(Live.detail.asks, class_name="text-base text-gray-12 break-all select-all"),
+            rx.cond(
+                ~Live.detail.asks.startswith("POST "),
+                rx.link("Fill in the form", href="/approvals", class_name="text-base text-accent-11"),
+            ),
+            class_name="flex flex-col gap-2 p-3 rounded-lg border border-amber-a6 bg-amber-a2",
+        ),
+    )
+
+
 def step_panel() -> rx.Component:
     """The step that is looked at: what went in, what came out, and why it failed."""
     step = Live.detail
@@ -140,6 +155,7 @@ def step_panel() -> rx.Component:
                 class_name="flex flex-wrap items-center gap-2",
             ),
             decision(),
+            asked(),
             rx.cond(
                 step.error_message,
                 rx.el.div(

@@ -96,6 +96,7 @@ class StepDetail:
     show: Any = None
     editable: bool = False
     draft: str = ""
+    asks: str = ""
 
 
 @dataclass
@@ -247,7 +248,15 @@ def step_detail(step: StepOut, names: NodeNames) -> StepDetail:
         show=waiting.get("show") if step.status == "waiting_approval" else None,
         editable=step.status == "waiting_approval" and bool(waiting.get("editable")),
         draft=as_text(waiting.get("show")),
+        asks=_asks(waiting) if step.status == "waiting" else "",
     )
+
+
+def _asks(waiting: dict[str, Any]) -> str:
+    """What a step that stands still waits for, in words: a form's question, or the address to call."""
+    if waiting.get("kind") == "input":
+        return str(waiting.get("message", ""))
+    return f"POST {waiting['resume_url']}" if "resume_url" in waiting else ""
 
 
 def log_row(entry: LogOut) -> LogRow:
