@@ -201,13 +201,10 @@ class Board:
         self.said.note(step)
         if step.handle is not None:
             round_.publish(step.node.id, step.output, dry=self._dry is not None)
-        round_.flow.settle(step.node.id, lambda edge: self._alive(step, edge, round_))
+        round_.flow.settle(step.node.id, step.ways, lambda edge: self._passable(edge, round_.scope))
         round_.open -= 1
         if round_.open == 0:
             self._end_round(round_)
-
-    def _alive(self, step: Step, edge: Edge, round_: Pass) -> bool:
-        return edge.handle in step.ways and self._passable(edge, round_.scope)
 
     def _passable(self, edge: Edge, scope: Mapping[str, Any]) -> bool:
         if edge.condition is None or not edge.condition.strip():

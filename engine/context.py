@@ -37,14 +37,13 @@ class Context:
     """One attempt of one step."""
 
     __slots__ = (
+        "_inputs",
         "_log",
         "_masker",
         "_ports",
         "attempt",
         "dry_run",
         "execution_id",
-        "idempotency_key",
-        "inputs",
         "iteration",
         "node_id",
         "step_id",
@@ -63,7 +62,7 @@ class Context:
         iteration: Iteration,
         attempt: int,
         trigger: TriggerInput,
-        inputs: Mapping[str, Any],
+        inputs: Callable[[], Mapping[str, Any]],
         dry_run: bool,
         masker: Masker | None = None,
     ) -> None:
@@ -76,13 +75,20 @@ class Context:
         self.iteration = iteration
         self.attempt = attempt
         self.trigger = trigger
-        self.inputs = inputs
-        """Outputs of the live predecessors, by node id."""
+        self._inputs = inputs
         self.dry_run = dry_run
         self.usage: Usage | None = None
-        place = ".".join(map(str, iteration)) or "-"
-        self.idempotency_key = f"{execution_id}:{node_id}:{place}"
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Outputs of the live predecessors, by node id."""
+        return self._inputs()
+
+    @property
+    def idempotency_key(self) -> str:
         """The same for every attempt, also after a crash."""
+        place = ".".join(map(str, self.iteration)) or "-"
+        return f"{self.execution_id}:{self.node_id}:{place}"
 
     @property
     def clock(self) -> Clock:

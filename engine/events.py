@@ -36,7 +36,7 @@ class Totals:
 
 def timestamp(at: datetime) -> str:
     """RFC 3339, UTC."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()[:-6] + "Z"
 
 
 def money(amount: Decimal) -> str:
@@ -67,7 +67,7 @@ def step_event(execution_id: str, change: StepChange, *, output_ref: str | None 
         else:
             event["output_ref"] = output_ref
         event["tokens_used"] = change.usage.tokens if change.usage else 0
-        event["cost"] = money(change.usage.cost if change.usage else Decimal(0))
+        event["cost"] = money(change.usage.cost) if change.usage else "0"
         event["duration_ms"] = change.duration_ms
     elif change.status in ("failed", "retrying", "uncertain"):
         event["error"] = change.error

@@ -28,21 +28,25 @@ class Flow:
             self._decided.add(node_id)
             self._hear(node_id, runs)
 
-    def settle(self, node_id: str, alive: Callable[[Edge], bool]) -> None:
-        """The node has ended; each of its edges is live or dead from now on."""
+    def settle(self, node_id: str, ways: Collection[str], passable: Callable[[Edge], bool]) -> None:
+        """The node has ended along these ways; each of its edges is live or dead from now on."""
         for edge in self.graph.outgoing[node_id]:
-            self.settle_edge(edge, alive(edge))
+            live = edge.handle in ways and (edge.condition is None or passable(edge))
+            self.settle_edge(edge, live)
         for edge in self.graph.leading_back.get(node_id, ()):
-            self._settled[id(edge)] = alive(edge)
+            self._settled[id(edge)] = edge.handle in ways and passable(edge)
 
     def settle_edge(self, edge: Edge, live: bool) -> None:
         if id(edge) in self._settled:
             return
         self._settled[id(edge)] = live
-        target = self.graph.nodes[edge.target]
-        incoming = [self._settled.get(id(each)) for each in self.graph.incoming[target.id]]
-        if None not in incoming or (live and _takes_first(target)):
-            self.decide(target.id, True in incoming)
+        edges = self.graph.incoming[edge.target]
+        if len(edges) == 1:
+            self.decide(edge.target, live)
+            return
+        incoming = [self._settled.get(id(each)) for each in edges]
+        if None not in incoming or (live and _takes_first(self.graph.nodes[edge.target])):
+            self.decide(edge.target, True in incoming)
 
     def live_sources(self, edges: Collection[Edge]) -> list[str]:
         """The nodes from which live ones of the edges come, in the order of the edges."""

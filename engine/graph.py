@@ -18,16 +18,18 @@ class Graph:
         self.nodes: dict[str, Node] = {}
         for node in definition.nodes:
             self.nodes.setdefault(node.id, node)
-        self.edges = [edge for edge in definition.edges if {edge.source, edge.target} <= self.nodes.keys()]
+        nodes = self.nodes
+        self.edges = [edge for edge in definition.edges if edge.source in nodes and edge.target in nodes]
         self.incoming: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         self.outgoing: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         self.regions = Regions(self.nodes, self.edges)
         self.back = self.regions.back
         self.crossing = self.regions.crossing
         self.leading_back: dict[str, list[Edge]] = {}
-        for edge in (edge for edges in self.back.values() for edge in edges):
-            self.leading_back.setdefault(edge.source, []).append(edge)
-        aside = {id(edge) for edges in (*self.back.values(), self.crossing) for edge in edges}
+        for edges in self.back.values():
+            for edge in edges:
+                self.leading_back.setdefault(edge.source, []).append(edge)
+        aside = self.regions.aside()
         for edge in self.edges:
             if id(edge) not in aside:
                 self.incoming[edge.target].append(edge)
@@ -51,6 +53,8 @@ class Graph:
         return order, [node_id for node_id in self.nodes if node_id not in placed]
 
     def _by_region(self) -> dict[str | None, list[str]]:
+        if not self.back:
+            return {None: self.order}
         found: dict[str | None, list[str]] = {None: [], **{loop: [] for loop in self.back}}
         for node_id in self.order:
             found[self.regions.owner[node_id]].append(node_id)

@@ -63,11 +63,20 @@ class MemoryJournal:
         self.clock = clock or SystemClock()
         self.on_event = on_event
         self.events: list[Event] = []
-        self.steps: dict[str, StepState] = {}
+        self._steps: dict[str, StepState] = {}
+        self._changed: dict[str, StepChange] = {}
         self.logs: list[LogEntry] = []
         self.waiting_for: WaitingFor | None = None
         self.end: ExecutionEnd | None = None
         self._began: datetime | None = None
+
+    @property
+    def steps(self) -> dict[str, StepState]:
+        """By id. Only who looks pays for turning changes into states."""
+        if self._changed:
+            self._steps.update((step_id, _state(change)) for step_id, change in self._changed.items())
+            self._changed.clear()
+        return self._steps
 
     async def load(self) -> Sequence[StepState]:
         now = self.clock.now()
@@ -133,10 +142,10 @@ class MemoryJournal:
         if isinstance(change, LogEntry):
             self.logs.append(change)
         else:
-            known = self.steps.get(change.step_id)
+            known = self._changed.get(change.step_id) or self._steps.get(change.step_id)
             if known is not None and known.status == "completed":
                 raise AssertionError(f"{change.node_id} has completed and cannot become {change.status}")
-            self.steps[change.step_id] = _state(change)
+            self._changed[change.step_id] = change
         event = event_for(self.execution_id, change)
         if event is not None:
             self._emit(event)

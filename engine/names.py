@@ -20,7 +20,9 @@ def secret_names(node: Node, kind: NodeKind[Any]) -> frozenset[str]:
     Raises ExpressionError where it is not by a fixed name, or where something is done with the value: what
     was turned round or cut up could no longer be recognised and masked.
     """
-    found = set()
+    found: set[str] = set()
+    if not _mentions(node.config, "secrets"):
+        return frozenset()
     for text, condition in _rendered(node, kind):
         for reference in _rooted(text, "secrets", condition=condition):
             name = secret_name(reference)
@@ -78,6 +80,16 @@ def _rooted(text: str, root: str, *, condition: bool) -> Iterator[Reference]:
     except ExpressionError:
         return  # it fails with its own reason where it is rendered
     yield from (reference for reference in found if reference.root == root)
+
+
+def _mentions(value: Any, word: str) -> bool:
+    if isinstance(value, str):
+        return word in value
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            if _mentions(item, word):
+                return True
+    return False
 
 
 def _texts(value: Any) -> Iterator[str]:

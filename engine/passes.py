@@ -1,6 +1,7 @@
 """One pass through the nodes of a region, and the loops whose rounds are such passes."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.expressions import DryOutput
@@ -31,7 +32,7 @@ class Pass:
         iteration: Iteration = (),
         loop: "LoopRun | None" = None,
     ) -> None:
-        self.flow = Flow(graph, nodes, lambda node_id, runs: decided(self, node_id, runs))
+        self.flow = Flow(graph, nodes, partial(decided, self))
         self.scope = scope
         self.iteration = iteration
         self.loop = loop

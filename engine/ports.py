@@ -58,7 +58,7 @@ class WaitingFor:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take three times as long to make, and each step makes several
 class StepChange:
     """A step's new state, whole. `step_id` is a UUIDv7 that stays the same for (node, iteration)."""
 
@@ -95,7 +95,7 @@ class LogEntry:
 Change = StepChange | LogEntry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen for the same reason
 class StepState:
     """A step as the journal holds it. `signal` is what resolved its wait, not yet acted on."""
 

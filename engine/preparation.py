@@ -8,6 +8,7 @@ from typing import Any
 from engine.attempt import checked, rendered
 from engine.board import Board
 from engine.context import Context, TriggerInput
+from engine.definition import Node
 from engine.errors import LimitExceededError, UnknownKindError
 from engine.masking import MASK, Masker
 from engine.names import SECRET_TYPES, secret_names
@@ -20,7 +21,7 @@ from engine.step import Step
 Work = Callable[[], Coroutine[Any, Any, Outcome]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A step that can begin: `work` makes the coroutine, bounded by `seconds`."""
 
@@ -79,7 +80,9 @@ class Preparation:
         step.begin(self._ports.clock.now())
         if (pin := self._pin(step, kind)) is not None:
             return pin
-        resolved = rendered(step.node, kind, await self._scope(step, kind))
+        names = self._secret_names(step.node, kind)
+        scope = self._board.scope(step)
+        resolved = rendered(step.node, kind, await self._opened(scope, names) if names else scope)
         step.input = self._masker.json(resolved)
         config = checked(kind, resolved)
         context = self._context(step)
@@ -92,16 +95,15 @@ class Preparation:
             lambda: kind.run(config, context) if self._dry is None else kind.dry(config, context),
         )
 
-    async def _scope(self, step: Step, kind: NodeKind[Any]) -> Mapping[str, Any]:
-        """What the step's expressions see; the secrets that it names are opened now, in a dry run never."""
-        node, scope = step.node, self._board.scope(step)
+    def _secret_names(self, node: Node, kind: NodeKind[Any]) -> frozenset[str]:
         if node.type not in SECRET_TYPES:
-            return scope
+            return frozenset()
         if node.id not in self._names:
             self._names[node.id] = secret_names(node, kind)
-        names = self._names[node.id]
-        if not names:
-            return scope
+        return self._names[node.id]
+
+    async def _opened(self, scope: Mapping[str, Any], names: frozenset[str]) -> Mapping[str, Any]:
+        """What expressions see, with the secrets that they name; in a dry run these are never opened."""
         if self._dry is not None:
             return {**scope, "secrets": dict.fromkeys(names, MASK)}
         return {**scope, "secrets": await self._ports.secrets.reveal(names)}
@@ -155,7 +157,7 @@ class Preparation:
             iteration=step.iteration,
             attempt=step.attempt,
             trigger=self._trigger,
-            inputs=self._board.inputs(step),
+            inputs=lambda: self._board.inputs(step),
             dry_run=self._dry is not None,
             masker=self._masker,
         )

@@ -18,14 +18,15 @@ class Regions:
     """
 
     def __init__(self, nodes: Mapping[str, Node], edges: Sequence[Edge]) -> None:
-        self._loops = [node_id for node_id, node in nodes.items() if node.kind == LOOP]
+        self._loops = [
+            node_id for node_id, node in nodes.items() if node.subtype == "loop" and node.kind == LOOP
+        ]
         self.owner: dict[str, str | None] = {}
         self.back: dict[str, list[Edge]] = {node_id: [] for node_id in self._loops}
         self.crossing: list[Edge] = []
         if not self._loops:
             self.owner = dict.fromkeys(nodes)
             return
-        self._is_loop = set(self._loops)
         self._outgoing: dict[str, list[Edge]] = {node_id: [] for node_id in nodes}
         self._sources: dict[str, set[str]] = {node_id: set() for node_id in nodes}
         for edge in edges:
@@ -39,6 +40,10 @@ class Regions:
             self.owner.setdefault(node_id, None)
         for edge in edges:
             self._sort(edge)
+
+    def aside(self) -> set[int]:
+        """The ids of the objects of the edges that do not lead forward."""
+        return {id(edge) for edges in (*self.back.values(), self.crossing) for edge in edges}
 
     def around(self, node_id: str | None) -> Iterator[str]:
         """The loops in whose bodies the node is, the innermost first."""

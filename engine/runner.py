@@ -210,13 +210,13 @@ class Runner:
         """Runs what only computes, and begins the rest once it is journalled that it does."""
         slow: list[Prepared] = []
         for count in range(1, STEPS_AT_A_TIME + 1):
-            self._guarded(self._take_turns)
+            self._take_turns()
             if self._over or not (self._ready or self._board.has_turns):
                 break
             prepared = await self._prepare(self._ready.popleft()) if self._ready else None
             if prepared is not None:
                 if prepared.instant:
-                    self._take_outcome(prepared, await outcome_of(prepared.work()))
+                    await self._compute(prepared)
                 else:
                     slow.append(prepared)
             if count % STEPS_BETWEEN_YIELDS == 0:
@@ -229,9 +229,19 @@ class Runner:
             for prepared in slow:
                 self._start_task(prepared)
 
+    async def _compute(self, prepared: Prepared) -> None:
+        try:
+            outcome: StepOutcome | Exception = await prepared.work()
+        except Exception as error:
+            outcome = error
+        self._take_outcome(prepared, outcome)
+
     def _take_turns(self) -> None:
-        for step in self._board.turns(STEPS_BETWEEN_YIELDS):
-            self._take_up(step)
+        try:
+            for step in self._board.turns(STEPS_BETWEEN_YIELDS):
+                self._take_up(step)
+        except EngineError as error:
+            self._fail_execution(error)
 
     def _take_up(self, step: Step) -> None:
         """Begins a step, or goes on with it where an earlier worker left it."""
@@ -321,7 +331,7 @@ class Runner:
         self._board.add_usage(step, result.usage)
         step.complete(self._masker.json(plain(result.output)), result.handle, self._clock.now())
         self._record(step)
-        self._guarded(lambda: self._board.settle(step))
+        self._settle(step)
 
     def _fail_step(self, step: Step, error: EngineError) -> None:
         told = self._told(error, step.node.id)
@@ -332,7 +342,8 @@ class Runner:
         if seconds is None:
             self._give_up(step, told)
             return
-        step.try_again(told, self._clock.now() + timedelta(seconds=seconds))
+        now = self._clock.now()
+        step.try_again(told, now, now + timedelta(seconds=seconds))
         self._record(step)
         self._set_alarm(step)
 
@@ -347,7 +358,7 @@ class Runner:
         handle = "out" if on_error == "continue" else "error"
         step.fail(error, self._clock.now(), output=output, handle=handle)
         self._record(step)
-        self._guarded(lambda: self._board.settle(step))
+        self._settle(step)
 
     def _resolve(self, step: Step, signal: Mapping[str, Any]) -> None:
         """Somebody found out what became of an uncertain step."""
@@ -373,11 +384,12 @@ class Runner:
     ) -> None:
         hidden = self._masker.json(dict(waiting_for.details))
         details = {**hidden, "step_id": step.id, "node_id": step.node.id}
-        step.park(status, WaitingFor(waiting_for.kind, waiting_for.until, details), error)
+        parked = WaitingFor(waiting_for.kind, waiting_for.until, details)
+        step.park(status, parked, self._clock.now(), error)
         self._record(step)
 
     def _record(self, step: Step) -> None:
-        self._writer.add(step.change(self._clock.now()))
+        self._writer.add(step.change())
 
     def _log(self, entry: LogEntry) -> None:
         self._writer.add(entry)
@@ -387,6 +399,12 @@ class Runner:
         """What goes wrong outside any step fails the execution."""
         try:
             act()
+        except EngineError as error:
+            self._fail_execution(error)
+
+    def _settle(self, step: Step) -> None:
+        try:
+            self._board.settle(step)
         except EngineError as error:
             self._fail_execution(error)
 

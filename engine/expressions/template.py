@@ -89,29 +89,40 @@ def render(value: Any, scope: Mapping[str, Any], *, budget: Budget | None = None
 
     Errors name the field in their details, like `values.items[0]`.
     """
-    budget = budget or Budget()
+    try:
+        return _rendered(value, scope, budget or Budget())
+    except ExpressionError as error:
+        raise in_field(error, field) from None
+
+
+def _rendered(value: Any, scope: Mapping[str, Any], budget: Budget) -> Any:
     if isinstance(value, str):
         if not has_expression(value):
             return value
-        try:
-            result = compile_template(value).render(scope, budget)
-            # Counted as written out: the same data may be named a thousand times.
-            budget.measure(result)
-        except ExpressionError as error:
-            raise in_field(error, field) from None
+        result = compile_template(value).render(scope, budget)
+        # Counted as written out: the same data may be named a thousand times.
+        budget.measure(result)
         return result
     if isinstance(value, dict):
-        prefix = f"{field}." if field else ""
-        return {
-            key: render(item, scope, budget=budget, field=f"{prefix}{key}") for key, item in value.items()
-        }
+        found = {}
+        for key, item in value.items():
+            try:
+                found[key] = _rendered(item, scope, budget)
+            except ExpressionError as error:
+                raise in_field(error, f".{key}") from None
+        return found
     if isinstance(value, list):
-        return [
-            render(item, scope, budget=budget, field=f"{field}[{index}]") for index, item in enumerate(value)
-        ]
+        items = []
+        for index, item in enumerate(value):
+            try:
+                items.append(_rendered(item, scope, budget))
+            except ExpressionError as error:
+                raise in_field(error, f"[{index}]") from None
+        return items
     return value
 
 
 def in_field(error: ExpressionError, field: str) -> ExpressionError:
-    """The same error, saying in which field."""
-    return type(error)(error.message, details={"field": field, **error.details})
+    """The same error, saying in which field, or in which part of the field that it names already."""
+    within = f"{field}{error.details.get('field', '')}".removeprefix("." if not field else "")
+    return type(error)(error.message, details={**error.details, "field": within})

@@ -32,7 +32,7 @@ class Around(Protocol):
         """What a value of the config comes to once it is rendered."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """What a step came to: JSON-like `output`, the `handle` that goes live, and what it consumed."""
 

@@ -104,7 +104,7 @@ def asking() -> Callable[[Models], Asking]:
             iteration=(),
             attempt=1,
             trigger=TriggerInput(),
-            inputs={},
+            inputs=dict,
             dry_run=False,
         )
         return Asking(context, tokens, logs, streaming)
