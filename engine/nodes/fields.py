@@ -101,6 +101,8 @@ Bounds belong inside, `Expr[Annotated[float, Field(ge=0)]]`: those of `field` wo
 """
 Text = Annotated[str, BeforeValidator(to_text)]
 """Text; whatever an expression comes to is turned into text."""
+Json = Any
+"""JSON of any kind. A config is JSON before it is rendered and after, so no value is looked at again."""
 Condition = Annotated[bool, _Condition()]
 
 

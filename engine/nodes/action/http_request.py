@@ -3,8 +3,6 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import JsonValue
-
 from engine.context import Context
 from engine.errors import (
     InvalidConfigError,
@@ -14,7 +12,7 @@ from engine.errors import (
     ResponseTooLargeError,
 )
 from engine.nodes.base import NodeKind, Result
-from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
+from engine.nodes.fields import Expr, Json, NodeConfig, NodeOutput, Text, field
 
 if TYPE_CHECKING:
     import httpx
@@ -32,12 +30,10 @@ class HttpRequestConfig(NodeConfig):
     method: Expr[Method] = field("Method", "The HTTP method.", widget="select", default="GET")
     url: Text = field("Address", "Where to send the request.", widget="text", min_length=1)
     headers: Expr[dict[str, Text]] = field("Headers", "Sent with it.", widget="key_value", default={})
-    query: Expr[dict[str, JsonValue]] = field(
+    query: Expr[dict[str, Json]] = field(
         "Query", "Added to the address, escaped as needed.", widget="key_value", default={}
     )
-    body: JsonValue = field(
-        "Body", "Text is sent as it is, everything else as JSON.", widget="json", default=None
-    )
+    body: Json = field("Body", "Text is sent as it is, everything else as JSON.", widget="json", default=None)
     credential_id: Text | None = field(
         "Credential",
         "Sent along, but only to the hosts that it names, also where the answer redirects.",
@@ -57,7 +53,7 @@ class HttpRequestConfig(NodeConfig):
 class HttpRequestOutput(NodeOutput):
     status: int
     headers: dict[str, str]
-    body: JsonValue
+    body: Json
 
 
 class HttpRequest(NodeKind[HttpRequestConfig]):
@@ -71,7 +67,7 @@ class HttpRequest(NodeKind[HttpRequestConfig]):
     Config = HttpRequestConfig
     Output = HttpRequestOutput
 
-    def would(self, config: HttpRequestConfig) -> dict[str, JsonValue]:
+    def would(self, config: HttpRequestConfig) -> dict[str, Json]:
         shown = {"method", "url", "headers", "query", "body"}
         if config.credential_id:
             shown.add("credential_id")
@@ -133,7 +129,7 @@ def _request(client: "httpx.AsyncClient", config: HttpRequestConfig, context: Co
         raise InvalidConfigError(f"This request cannot be sent: {error}") from error
 
 
-def _parameter(value: JsonValue) -> Any:
+def _parameter(value: Json) -> Any:
     if isinstance(value, list):
         return [_parameter(each) for each in value]
     if isinstance(value, dict):
@@ -182,13 +178,13 @@ def _retry_after(response: "httpx.Response") -> float | None:
         return None
 
 
-def _body(response: "httpx.Response", content: bytes) -> JsonValue:
+def _body(response: "httpx.Response", content: bytes) -> Json:
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         import orjson
 
         try:
-            parsed: JsonValue = orjson.loads(content)
+            parsed: Json = orjson.loads(content)
             orjson.dumps(parsed)  # nested so deeply that nobody can write it again, it stays text
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             return content.decode("utf-8", "replace")

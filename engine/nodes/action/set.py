@@ -1,13 +1,13 @@
-from pydantic import ConfigDict, JsonValue
+from pydantic import ConfigDict
 
 from engine.context import Context
 from engine.nodes.base import Around, NodeKind, Result
-from engine.nodes.fields import Expr, NodeConfig, NodeOutput, field
+from engine.nodes.fields import Expr, Json, NodeConfig, NodeOutput, field
 from engine.shapes import Shape
 
 
 class SetConfig(NodeConfig):
-    values: Expr[dict[str, JsonValue]] = field(
+    values: Expr[dict[str, Json]] = field(
         "Values", "Names and what they hold; the output is this object, resolved.", widget="key_value"
     )
 

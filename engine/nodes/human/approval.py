@@ -2,11 +2,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from engine.context import Context
 from engine.nodes.base import NodeKind, Park, Result
-from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
+from engine.nodes.fields import Expr, Json, NodeConfig, NodeOutput, Text, field
 from engine.ports import WaitingFor
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
@@ -26,7 +26,7 @@ class ApprovalConfig(NodeConfig):
         widget="duration",
         default=None,
     )
-    show: JsonValue = field("Show", "The data to review.", widget="json", default=None)
+    show: Json = field("Show", "The data to review.", widget="json", default=None)
     editable: bool = field(
         "Editable",
         "The approver may change the shown data; the changed data is in the output.",
@@ -39,7 +39,7 @@ class ApprovalConfig(NodeConfig):
 class ApprovalOutput(NodeOutput):
     decision: Literal["approved", "rejected", "expired"]
     comment: str | None
-    data: JsonValue
+    data: Json
     decided_by: str | None
 
 

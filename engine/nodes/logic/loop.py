@@ -1,10 +1,10 @@
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from engine.context import Context
 from engine.nodes.base import Around, NodeKind, Rounds
-from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
+from engine.nodes.fields import Expr, Json, NodeConfig, NodeOutput, Text, field
 from engine.regions import DONE, EACH
 from engine.shapes import ANYTHING, SCALAR, Fields, Items, Shape
 
@@ -19,7 +19,7 @@ class LoopConfig(NodeConfig):
         default="items",
         verbatim=True,
     )
-    items: Expr[list[JsonValue]] | None = field(
+    items: Expr[list[Json]] | None = field(
         "Items", "The list; in the body `item` is one of it.", widget="expression", default=None
     )
     condition: Text | None = field(
@@ -46,9 +46,9 @@ class LoopConfig(NodeConfig):
 
 
 class LoopOutput(NodeOutput):
-    items: list[JsonValue]
+    items: list[Json]
     count: int
-    results: list[JsonValue]
+    results: list[Json]
 
 
 class Loop(NodeKind[LoopConfig]):

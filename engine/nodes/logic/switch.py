@@ -1,17 +1,17 @@
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, field_validator
 
 from engine.context import Context
 from engine.expressions import to_text
 from engine.nodes.base import NodeKind, Result
-from engine.nodes.fields import NodeConfig, NodeOutput, field
+from engine.nodes.fields import Json, NodeConfig, NodeOutput, field
 
 Case = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class SwitchConfig(NodeConfig):
-    value: JsonValue = field("Value", "What is compared with the cases, as text.", widget="expression")
+    value: Json = field("Value", "What is compared with the cases, as text.", widget="expression")
     cases: list[Case] = field(
         "Cases",
         "Each is a way out; what fits none leaves by `default`.",
@@ -33,7 +33,7 @@ class SwitchConfig(NodeConfig):
 
 class SwitchOutput(NodeOutput):
     branch: str
-    value: JsonValue
+    value: Json
 
 
 class Switch(NodeKind[SwitchConfig]):
