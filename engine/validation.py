@@ -1,6 +1,7 @@
 """What is wrong with a definition, told so that a person knows what to do about it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from engine.attempt import checked
@@ -104,6 +105,10 @@ class _Validator:
                     node_id=node.id,
                     field=field["field"] or None,
                 )
+            return
+        if not node.disabled:
+            for problem in kind.problems(self.configs[node.id], self.names):
+                yield replace(problem, node_id=node.id)
 
     def _edges(self) -> Iterator[Problem]:
         for edge in self.definition.edges:

@@ -64,8 +64,8 @@ def problems_of(definition: Definition, names: KnownNames | None = None) -> list
     return [ProblemOut.model_validate(p) for p in validate(definition, models=model_is_known, names=names)]
 
 
-def ensure_valid(definition: Definition) -> None:
+def ensure_valid(definition: Definition, names: KnownNames | None = None) -> None:
     """Raises InvalidDefinition unless all that it has are warnings."""
-    problems = problems_of(definition)
+    problems = problems_of(definition, names)
     if any(problem.severity == "error" for problem in problems):
         raise InvalidDefinition(problems)

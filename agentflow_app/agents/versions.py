@@ -17,6 +17,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.errors import NotFound
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.pagination import Page, PageQuery, paginate
+from agentflow_app.vault.names import names_here
 from engine.definition import Definition
 
 
@@ -32,7 +33,7 @@ class VersionUseCases(DraftUseCases):
         if agent.status == "archived":
             raise AgentNotActive("The agent is archived; set its status before publishing")
         definition = parse(data.definition if data.definition is not None else agent.draft)
-        ensure_valid(definition)
+        ensure_valid(definition, await names_here(self.tx, self.actor.org_id))
         graph = definition.to_json()
         await self._follow_draft(agent, graph)
         version = await self._write(agent, definition, graph, data.change_message)

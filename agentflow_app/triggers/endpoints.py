@@ -9,14 +9,15 @@ from agentflow_app.core.serialization import dumps
 from agentflow_app.executions import resuming
 from agentflow_app.triggers import service
 from agentflow_app.triggers.answers import answer_of
+from agentflow_app.triggers.deliveries import Delivery
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 public = APIRouter(prefix="/public", tags=["public"])
 Token = Annotated[str, Path(max_length=100)]
 
 
-async def _delivery(request: Request) -> service.Delivery:
-    return service.Delivery(
+async def _delivery(request: Request) -> Delivery:
+    return Delivery(
         body=await request.body(),
         content_type=request.headers.get("content-type", ""),
         headers=request.headers,
@@ -30,6 +31,8 @@ async def _delivery(request: Request) -> service.Delivery:
 async def receive_webhook(token: Token, request: Request) -> Response:
     """202 with the execution's id, or, where the trigger says so, what the finished run says."""
     async with service.received(token, await _delivery(request)) as accepted:
+        if isinstance(accepted, service.Challenge):
+            return JSONResponse({"challenge": accepted.text})
         execution = {"execution_id": str(accepted.execution_id)}
         if accepted.response != "immediate":
             ended = await service.outcome(accepted)

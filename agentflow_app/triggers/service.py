@@ -1,13 +1,13 @@
 """Starts executions for callers that have no account: webhooks."""
 
 import asyncio
+import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,12 +17,12 @@ from agentflow_app.accounts.tokens import digest
 from agentflow_app.agents.definitions import parse
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.service import AgentService
-from agentflow_app.core.database import database
+from agentflow_app.core.clock import utcnow
+from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import AppError, NotFound
-from agentflow_app.core.idempotency import Call, call_of, first_answer, keep_answer
+from agentflow_app.core.idempotency import first_answer, keep_answer
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.ratelimit import rate_limits
-from agentflow_app.core.serialization import loads
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.endings import Ending, Expected, ending_of, endings
@@ -31,9 +31,14 @@ from agentflow_app.executions.inputs import NoSuchTrigger, check_input, trigger_
 from agentflow_app.executions.schemas import PRIORITIES, ExecuteRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.organizations.deletion import is_open
+from agentflow_app.triggers.deliveries import Delivery
+from agentflow_app.triggers.signatures import InvalidSignature, check_signature
+from agentflow_app.vault.signing import SigningSecret, signing_secret
 from engine.definition import Node
 from engine.names import variable_names
+from engine.nodes.trigger.webhook import WebhookConfig
 
+logger = logging.getLogger(__name__)
 WAIT_SECONDS = 30
 MOST_KNOWN = 1000
 RESPOND = "action.respond"
@@ -56,31 +61,6 @@ class RunFailed(AppError):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """What came in, as `trigger` shows it."""
-
-    body: bytes
-    content_type: str
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    query_string: str
-    method: str
-
-    def data(self) -> Any:
-        """The JSON body; a form's fields; anything else as `{"text": …}`."""
-        kind = self.content_type.partition(";")[0].strip().lower()
-        text = self.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
-        if kind == "application/x-www-form-urlencoded":
-            return dict(parse_qsl(text, keep_blank_values=True))
-        if not text.strip():
-            return {}
-        try:
-            return loads(self.body)
-        except (ValueError, RecursionError):
-            return {"text": text}
-
-
-@dataclass(frozen=True, slots=True)
 class Hook:
     """What is behind a token, as it was when it was last looked up."""
 
@@ -96,6 +76,11 @@ class Hook:
     def response(self) -> str:
         chosen = self.node.config.get("response") if self.node else None
         return chosen if isinstance(chosen, str) else "immediate"
+
+    @property
+    def signature(self) -> str:
+        chosen = self.node.config.get("signature") if self.node else None
+        return chosen if isinstance(chosen, str) else "none"
 
     def trigger(self, delivery: Delivery) -> dict[str, Any]:
         """As the execution keeps it. Raises ValidationFailed for data that do not fit."""
@@ -141,22 +126,33 @@ class Accepted:
         return self.hook.response
 
 
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A call that starts nothing: the sender wants to see that somebody is here who knows the secret."""
+
+    text: str
+
+
 @asynccontextmanager
-async def received(token: str, delivery: Delivery) -> AsyncIterator[Accepted]:
-    """Starts the agent behind the token; committed when it yields. Raises HookNotFound."""
+async def received(token: str, delivery: Delivery) -> AsyncIterator[Accepted | Challenge]:
+    """Starts the agent behind the token; committed when it yields. Raises HookNotFound, InvalidSignature."""
     if not _TOKEN.fullmatch(token):
         raise HookNotFound
     hook_hash, execution_id = digest(token), new_id()
     hook = _known.get(hook_hash)
     with endings().expect(execution_id) as expected:
-        if hook is not None and "idempotency-key" not in delivery.headers:
+        if hook is not None and not delivery.names_itself:
             await rate_limits().organization(hook.org_id, None)
             if await entrance().enter(_entry(hook, hook_hash, execution_id, delivery)):
                 actor = Actor.trigger(hook.org_id)
                 yield Accepted(execution_id, actor, hook, expected)
                 return
             _known.forget(hook_hash)
-    started, hook = await _start(hook_hash, delivery)
+    found = await _start(hook_hash, delivery)
+    if isinstance(found, Challenge):
+        yield found
+        return
+    started, hook = found
     with endings().expect(started) as expected:
         yield Accepted(started, Actor.trigger(hook.org_id), hook, expected)
 
@@ -175,14 +171,13 @@ def _entry(hook: Hook, hook_hash: str, execution_id: UUID, delivery: Delivery) -
     )
 
 
-async def _start(hook_hash: str, delivery: Delivery) -> tuple[UUID, Hook]:
+async def _start(hook_hash: str, delivery: Delivery) -> tuple[UUID, Hook] | Challenge:
     """Looks everything up anew."""
     found = await _agent_behind(hook_hash)
     if found is None:
         raise HookNotFound
     agent_id, org_id = found
     actor = Actor.trigger(org_id)
-    await rate_limits().organization(org_id, None)
     async with database().transaction(actor) as tx:
         if not await is_open(tx, actor):
             raise HookNotFound
@@ -194,26 +189,49 @@ async def _start(hook_hash: str, delivery: Delivery) -> tuple[UUID, Hook]:
             raise HookNotFound from error
         responders = tuple(each.id for each in definition.nodes if each.kind == RESPOND)
         hook = Hook(org_id, agent_id, version.id, version.version, node, responders)
-        executions, call = ExecutionService(tx, actor), _call(agent_id, org_id, delivery)
+        secret = await _proved(tx, hook, delivery)
+        # Counted only now: a stranger's calls must not use up what the organization may do.
+        await rate_limits().organization(org_id, None)
+        if hook.signature == "slack" and (challenge := _slack_challenge(delivery)):
+            return challenge
+        executions, call = ExecutionService(tx, actor), delivery.call(org_id, agent_id, hook.signature)
         first = await first_answer(tx, call) if call else None
         if first:
             return UUID(first.body.decode()), hook
         trigger = hook.trigger(delivery)
         request = ExecuteRequest(trigger_data=trigger["data"])
         execution = await executions.start(agent_id, request, "webhook", trigger)
+        if secret:
+            await secret.note(tx, execution.id)
         if call:
             await keep_answer(tx, call, 202, {}, str(execution.id).encode())
-    if variable_names(definition) == frozenset() and not settings().rate_limit_plans:
+    simple = hook.signature == "none" and variable_names(definition) == frozenset()
+    if simple and not settings().rate_limit_plans:
         _known.keep(hook_hash, hook)
     return execution.id, hook
 
 
-def _call(agent_id: UUID, org_id: UUID, delivery: Delivery) -> Call | None:
-    """Which delivery this is, where the sender says so. The path is left out: it is a credential."""
-    key = delivery.headers.get("idempotency-key")
-    if key is None:
+async def _proved(tx: Transaction, hook: Hook, delivery: Delivery) -> SigningSecret | None:
+    """The secret that the delivery is signed with; None where none is asked for. Raises InvalidSignature.
+
+    It is read anew each time, so that one that was changed or deleted is worth nothing at once.
+    """
+    if hook.node is None or hook.signature == "none":
         return None
-    return call_of(org_id, agent_id, delivery.method, "/hooks", delivery.query_string, key, delivery.body)
+    name = WebhookConfig.model_validate(hook.node.config).secret_name
+    secret = await signing_secret(tx, hook.org_id, name or "")
+    if secret is None:
+        logger.warning("A webhook's signing secret is gone", extra={"agent_id": str(hook.agent_id)})
+        raise InvalidSignature
+    check_signature(hook.signature, secret.value, delivery.headers, delivery.body, utcnow().timestamp())
+    return secret
+
+
+def _slack_challenge(delivery: Delivery) -> Challenge | None:
+    data = delivery.data()
+    if not isinstance(data, dict) or data.get("type") != "url_verification":
+        return None
+    return Challenge(str(data.get("challenge")))
 
 
 async def _agent_behind(hook_hash: str) -> tuple[UUID, UUID] | None:

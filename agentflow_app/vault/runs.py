@@ -54,7 +54,7 @@ class RunSecrets:
                     if name not in found:
                         raise MissingSecretError(f"There is no secret {name}", details={"secret": name})
                 await self._note(tx, list(found.values()))
-            return {name: await _value(row) for name, row in found.items()}
+            return {name: await value_of(row) for name, row in found.items()}
         except Unavailable as error:
             raise SecretsUnavailableError("The secrets cannot be read at the moment") from error
 
@@ -86,7 +86,7 @@ class RunSecrets:
                 rows = (
                     (await tx.execute(select(Credential).where(col(Credential.id).in_(ids)))).scalars().all()
                 )
-            values = [await _value(secret) for secret in secrets]
+            values = [await value_of(secret) for secret in secrets]
             for row in rows:
                 values += ready(row, await open_parts(row)).hidden if row.type != "oauth2" else ()
                 values += await open_token(row) if row.type == "oauth2" else ()
@@ -95,23 +95,32 @@ class RunSecrets:
             raise UnreadableSecretError(f"The secrets of this run: {error.message}") from error
 
     async def _note(self, tx: Transaction, rows: Sequence[Secret | Credential]) -> None:
-        """Audits those that the execution had not used before."""
-        uses = [
-            {"id": new_id(), "org_id": self.org_id, "execution_id": self.execution_id, "item_id": row.id}
-            for row in rows
-        ]
-        noted = await tx.execute(
-            insert(SecretUse).values(uses).on_conflict_do_nothing().returning(col(SecretUse.item_id))
-        )
-        new = set(noted.scalars())
-        actor = replace(Actor.trigger(self.org_id), user_id=self.user_id)
-        for row in rows:
-            if row.id in new:
-                kind = "secret" if isinstance(row, Secret) else "credential"
-                told = {"name": row.name, "execution_id": str(self.execution_id)}
-                record(tx, actor, f"{kind}.used", kind, row.id, told)
-                table = type(row)
-                await tx.execute(update(table).where(col(table.id) == row.id).values(last_used_at=utcnow()))
+        await note_use(tx, self.org_id, self.execution_id, self.user_id, rows)
+
+
+async def note_use(
+    tx: Transaction,
+    org_id: UUID,
+    execution_id: UUID,
+    user_id: UUID | None,
+    rows: Sequence[Secret | Credential],
+) -> None:
+    """Audits those that the execution had not used before."""
+    uses = [
+        {"id": new_id(), "org_id": org_id, "execution_id": execution_id, "item_id": row.id} for row in rows
+    ]
+    noted = await tx.execute(
+        insert(SecretUse).values(uses).on_conflict_do_nothing().returning(col(SecretUse.item_id))
+    )
+    new = set(noted.scalars())
+    actor = replace(Actor.trigger(org_id), user_id=user_id)
+    for row in rows:
+        if row.id in new:
+            kind = "secret" if isinstance(row, Secret) else "credential"
+            told = {"name": row.name, "execution_id": str(execution_id)}
+            record(tx, actor, f"{kind}.used", kind, row.id, told)
+            table = type(row)
+            await tx.execute(update(table).where(col(table.id) == row.id).values(last_used_at=utcnow()))
 
 
 async def variables(tx: Transaction, org_id: UUID, names: Collection[str] | None) -> dict[str, object]:
@@ -134,7 +143,8 @@ async def _find(tx: Transaction, org_id: UUID, reference: str) -> Credential:
     return next((row for row in rows if row.id == credential_id), rows[0])
 
 
-async def _value(secret: Secret) -> str:
+async def value_of(secret: Secret) -> str:
+    """Raises UnreadableSecretError."""
     try:
         return (await unseal(secret.value, cell("secrets", "value", secret.id))).decode()
     except (CannotUnseal, UnknownMasterKey) as error:

@@ -1,6 +1,6 @@
 """What a node kind is. Adding a kind is adding one file `engine/nodes/<type>/<subtype>.py` with one class."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from engine.nodes.fields import Mode, NodeOutput, modes
 from engine.ports import Usage, WaitingFor
+from engine.problems import KnownNames, Problem
 from engine.shapes import Shape, described
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ class NodeKind(Generic[C]):
     def shape(self, config: C, around: Around) -> Shape:
         """What is known of the output before it runs. The config's expressions are not rendered."""
         return self._shape
+
+    def problems(self, config: C, names: KnownNames | None) -> Iterator[Problem]:
+        """What is wrong with a config whose every field is sound, by what the organization has if known."""
+        return iter(())
 
     def handle_of(self, config: C, output: Any) -> str:
         """The way out that an output given from outside (a pin) stands for."""

@@ -1,12 +1,15 @@
 """Webhooks: the token is the credential, the body is the data."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from agentflow_app.core.settings import settings
 from agentflow_app.executions.runtime import ExecutionRuntime
+from agentflow_app.triggers import service
 from tests.actors import GREETING, Person, definition, ended, node, published
 
 
@@ -267,3 +270,43 @@ async def test_a_stop_that_fails_the_run_is_502_with_its_message(
     answer = await anonymous.post(url, json={"n": 3})
     error = answer.json()["error"]
     assert (answer.status_code, error["message"], error["details"]["code"]) == (502, "No 3", "STOPPED")
+
+
+async def test_a_caller_does_not_wait_for_ever(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "WAIT_SECONDS", 0.2)
+    graph = definition(
+        node("hook", "trigger.webhook", response="when_finished"),
+        node("ask", "human.approval", message="Really?"),
+    )
+    agent_id, url = await _hook(alice, graph)
+    answer = await anonymous.post(url, json={})
+    runs = (await alice.client.get(f"/agents/{agent_id}/executions")).json()["data"]
+    assert (answer.status_code, answer.json()) == (202, {"execution_id": runs[0]["id"]})
+
+
+async def test_a_body_over_the_limit_is_refused_before_anything_is_done_with_it(
+    alice: Person, anonymous: httpx.AsyncClient
+) -> None:
+    agent_id, url = await _hook(alice, _graph())
+    limit = settings().max_body_bytes
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(limit // 65_536 + 2):
+            yield b"x" * 65_536
+
+    for body in (b"x" * (limit + 1), endless()):  # declared, and in chunks
+        answer = await anonymous.post(url, content=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert (await alice.client.get(f"/agents/{agent_id}/executions")).json()["data"] == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD"])
+async def test_a_hook_is_posted_to(alice: Person, anonymous: httpx.AsyncClient, method: str) -> None:
+    _, url = await _hook(alice, _graph())
+    for path in (url, "/hooks/unknown"):
+        answer = await anonymous.request(method, path)
+        assert answer.status_code == 405
+        if method != "HEAD":
+            assert answer.json()["error"]["code"] == "METHOD_NOT_ALLOWED"
