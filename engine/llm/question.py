@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The structured answer that is wanted. `check` gives the data as it should be, or raises ValueError."""
+    """The structured answer that is wanted. `check` gives the data as it should be, or raises ValueError.
+
+    `strict`: the provider is to hold to the schema; None: where it can with this one.
+    """
 
     name: str
     description: str
     json_schema: dict[str, Any]
     check: Callable[[Any], Any]
+    strict: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +100,14 @@ class Question:
                     parameters_json_schema=shape.json_schema,
                     description=shape.description,
                     kind="output",
-                    strict=True,
+                    strict=shape.strict,
                 )
             ],
             output_object=OutputObjectDefinition(
-                json_schema=shape.json_schema, name=shape.name, description=shape.description, strict=True
+                json_schema=shape.json_schema,
+                name=shape.name,
+                description=shape.description,
+                strict=shape.strict,
             ),
             allow_text_output=False,
         )
