@@ -41,6 +41,7 @@ from agentflow_app.sso import endpoints as sso
 from agentflow_app.sso import saml_endpoints as saml
 from agentflow_app.sso import scim_endpoints as scim
 from agentflow_app.triggers import endpoints as triggers
+from agentflow_app.triggers import form_endpoints as forms
 from agentflow_app.vault import endpoints as vault
 
 logger = logging.getLogger(__name__)
@@ -222,6 +223,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
     for router in (
         triggers.router,
         triggers.public,
+        forms.router,
         accounts.router,
         accounts.sessions,
         accounts.own,

@@ -20,6 +20,7 @@ from agentflow_app.core.jobs import hints
 from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
+from agentflow_app.executions.failures import tell_failures
 from agentflow_app.executions.retention import remove_old_runs
 from agentflow_app.mail import service as mail
 from agentflow_app.organizations import exports
@@ -32,9 +33,10 @@ BATCH = 100
 
 
 async def reconcile() -> None:
-    """Sends the wake-ups of due executions, letters and exports again, for those whose message was lost."""
+    """Sends the wake-ups of due work again, for those whose message was lost, and runs failures' agents."""
     if await claims.due(1):
         hints().give(RUN_JOB)
+    await tell_failures(BATCH)
     for export_id in await exports.due_exports(BATCH):
         await jobs.send(exports.EXPORT_JOB, str(export_id))
     for mail_id in await mail.due(BATCH):

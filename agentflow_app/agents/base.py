@@ -7,11 +7,15 @@ from sqlmodel import col
 
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import AgentOut, AgentStats
+from agentflow_app.core.addresses import public_address, token_of
 from agentflow_app.core.crypto import cell, unseal
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import Conflict, NotFound
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
+
+FORM = "agent-form"
+"""What the tokens of forms' addresses are made for."""
 
 
 class AgentNotFound(NotFound):
@@ -53,11 +57,13 @@ def hook_cell(agent_id: UUID) -> str:
 
 
 async def render_agent(agent: Agent, stats: AgentStats, actor: Actor) -> AgentOut:
-    """The webhook's address starts runs for whoever has it, so only those who may do that see it."""
+    """The addresses start runs for whoever has them, so only those who may do that see them."""
     config = dict(agent.trigger_config)
     if agent.trigger_type == "webhook" and actor.can("executions:write"):
         token = await unseal(agent.hook_sealed, hook_cell(agent.id))
         config["webhook_url"] = webhook_url(token.decode())
+    if agent.trigger_type == "form" and actor.can("executions:write"):
+        config["form_url"] = public_address("forms", token_of(FORM, agent.id, agent.org_id))
     return AgentOut(
         **agent.model_dump(exclude={"trigger_config", "status", "hook_hash", "hook_sealed"}),
         status=agent.status,

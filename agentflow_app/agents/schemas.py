@@ -11,19 +11,23 @@ from agentflow_app.core.pagination import PageQuery
 from agentflow_app.core.schemas import Input, Money, Name, Output
 
 AgentStatus = Literal["draft", "active", "paused", "archived"]
-TriggerType = Literal["manual", "webhook"]
+TriggerType = Literal["manual", "webhook", "chat", "form", "agent", "error"]
 Short = Annotated[str, StringConstraints(max_length=100)]
 Long = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class AgentSettings(Input):
-    """Limits of every run. Seconds, counts, USD; None is no limit."""
+    """Limits of every run. Seconds, counts, USD; None is no limit.
+
+    `error_agent_id`: the agent of the same organization that runs when a run of this one fails.
+    """
 
     timeout_seconds: float = Field(default=3600, gt=0, le=7 * 86_400)
     max_retries: int = Field(default=3, ge=0, le=20)
     concurrency_limit: int | None = Field(default=None, ge=1, le=1000)
     max_cost: Decimal | None = Field(default=None, gt=0, max_digits=12, decimal_places=6)
     max_steps: int | None = Field(default=None, ge=1, le=100_000)
+    error_agent_id: UUID | None = None
 
 
 class AgentCreate(Input):

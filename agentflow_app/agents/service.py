@@ -10,11 +10,19 @@ from agentflow_app.accounts.tokens import digest, new_secret
 from agentflow_app.agents.base import AgentNotActive, hook_cell, render_agent
 from agentflow_app.agents.definitions import EMPTY, parse
 from agentflow_app.agents.models import Agent
-from agentflow_app.agents.schemas import AgentCreate, AgentOut, AgentQuery, AgentStats, AgentUpdate
+from agentflow_app.agents.schemas import (
+    AgentCreate,
+    AgentOut,
+    AgentQuery,
+    AgentSettings,
+    AgentStats,
+    AgentUpdate,
+)
 from agentflow_app.agents.versions import VersionUseCases, trigger_of
 from agentflow_app.audit.service import record
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.crypto import seal
+from agentflow_app.core.errors import ValidationFailed
 from agentflow_app.core.ids import new_id, new_slug
 from agentflow_app.core.pagination import Page, like, paginate
 from agentflow_app.executions.statistics import agent_statistics
@@ -36,6 +44,7 @@ class AgentService(VersionUseCases):
         definition = data.definition if data.definition is not None else _first_draft(data)
         parsed = parse(definition)
         trigger_type, trigger_config = trigger_of(parsed)
+        await self._ensure_error_agent(data.settings)
         hook = new_secret()
         agent = Agent(
             id=agent_id,
@@ -107,6 +116,7 @@ class AgentService(VersionUseCases):
     async def update(self, agent_id: UUID, data: AgentUpdate) -> AgentOut:
         self.actor.require("agents:write")
         agent = await self.load(agent_id, lock=True)
+        await self._ensure_error_agent(data.settings)
         changes = data.model_dump(mode="json", exclude_unset=True)
         if changes.get("settings") is None:
             changes.pop("settings", None)
@@ -118,6 +128,12 @@ class AgentService(VersionUseCases):
         record(self.tx, self.actor, "agent.updated", "agent", agent.id, {"fields": sorted(changes)})
         await self.tx.flush()
         return await self._shown(agent)
+
+    async def _ensure_error_agent(self, settings: AgentSettings | None) -> None:
+        """Raises ValidationFailed unless it is an agent of this organization."""
+        wanted = settings.error_agent_id if settings else None
+        if wanted is not None and wanted not in await self.names({wanted}):
+            raise ValidationFailed(fields={"settings.error_agent_id": "there is no such agent"})
 
     async def archive(self, agent_id: UUID) -> None:
         """Takes it out of use and out of the lists; its history stays."""

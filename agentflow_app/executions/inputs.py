@@ -7,7 +7,14 @@ from engine.definition import Definition, Node
 from engine.errors import InvalidInputError
 from engine.nodes.schemas import problems_of
 
-_FITTING = {"manual": ("manual",), "api": ("manual",), "test": ("manual",), "webhook": ("webhook",)}
+_FITTING = {
+    "api": ("manual",),
+    "test": ("manual",),
+    "agent": ("agent", "manual"),
+    "error": ("error", "manual"),
+}
+_IMPLIED = frozenset({"manual", "api", "test", "replay", "agent", "error"})
+"""What also starts a graph that has no fitting trigger, or none at all."""
 
 
 class NoSuchTrigger(AppError):  # noqa: N818
@@ -22,7 +29,7 @@ def trigger_node(definition: Definition, triggered_by: str) -> Node | None:
         found = next((node for node in triggers if node.subtype == subtype), None)
         if found:
             return found
-    if triggered_by in ("manual", "api", "test", "replay"):
+    if triggered_by in _IMPLIED:
         return triggers[0] if triggers else None
     raise NoSuchTrigger(f"This agent has no {triggered_by} trigger")
 

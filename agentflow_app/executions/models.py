@@ -20,7 +20,8 @@ class Execution(SQLModel, table=True):
     every later write checks it. `wake_at` is when a waiting one becomes due. `claims` counts claims without
     progress.
     `definition` is set for test runs of a graph that was never published. `variables` are the organization's
-    as they were when it was started: conditions are looked at again after a wait.
+    as they were when it was started: conditions are looked at again after a wait. `error_agent_id` is the
+    agent that is still to run because this one failed.
     """
 
     __tablename__ = "executions"
@@ -29,6 +30,7 @@ class Execution(SQLModel, table=True):
         Index("ix_executions_list", "org_id", "created_at", "id"),
         Index("ix_executions_agent_list", "agent_id", "created_at"),
         Index("ix_executions_running", "agent_id", postgresql_where=text(_open)),
+        Index("ix_executions_untold", "id", postgresql_where=text("error_agent_id IS NOT NULL")),
         # Removing a run looks for what points at it.
         Index("ix_executions_replays", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),
     )
@@ -58,6 +60,7 @@ class Execution(SQLModel, table=True):
     duration_ms: int | None = Field(default=None, sa_type=BigInteger)
     event_seq: int = 0
     cancel_requested: bool = False
+    error_agent_id: UUID | None = None
     epoch: int = 0
     claims: int = 0
     lease_owner: str | None = Field(default=None, max_length=100)

@@ -67,6 +67,8 @@ WITH given AS (
         lease_until = CASE WHEN g.status IS NULL THEN e.lease_until END,
         lease_owner = CASE WHEN g.status IS NULL THEN e.lease_owner END,
         completed_at = CASE WHEN g.status IS NOT NULL THEN now() END,
+        error_agent_id = CASE WHEN g.status = 'failed' AND NOT e.dry_run AND NOT e.trigger ? 'after_error'
+            THEN (SELECT (a.settings ->> 'error_agent_id')::uuid FROM agents a WHERE a.id = e.agent_id) END,
         active_ms = e.active_ms + CASE WHEN g.status IS NULL THEN 0
             ELSE (extract(epoch FROM now() - e.claimed_at) * 1000)::bigint END
     FROM given g

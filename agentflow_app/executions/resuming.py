@@ -7,12 +7,13 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from agentflow_app.audit.service import record
+from agentflow_app.core.addresses import thing_behind
 from agentflow_app.core.database import database
 from agentflow_app.core.errors import Conflict, NotFound
 from agentflow_app.core.ratelimit import rate_limits
 from agentflow_app.core.schemas import storable_json
 from agentflow_app.core.tenancy import Actor
-from agentflow_app.executions.addresses import step_behind
+from agentflow_app.executions.addresses import RESUME
 from agentflow_app.executions.base import ExecutionUseCases
 from agentflow_app.executions.models import ExecutionStep
 from agentflow_app.executions.schemas import ENDED
@@ -37,7 +38,7 @@ class AlreadyCalled(Conflict):
 
 async def call(token: str, data: Any) -> UUID:
     """Lets the step go on with `data`; its execution's id. Raises CallNotFound or AlreadyCalled."""
-    found = step_behind(token)
+    found = thing_behind(RESUME, token)
     if found is None:
         raise CallNotFound
     step_id, org_id = found

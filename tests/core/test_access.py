@@ -238,6 +238,8 @@ OPEN = {
     "DELETE " + B + "/scim/v2/Groups/{team_id}": 401,
     "POST " + B + "/hooks/{token}": 404,
     "POST " + B + "/public/resume/{token}": 404,
+    "GET " + B + "/public/forms/{token}": 404,
+    "POST " + B + "/public/forms/{token}": 404,
     "GET " + B + "/invitations/{token}": 404,
     "POST " + B + "/invitations/{token}/accept": 404,
     "GET " + B + "/exports/{ticket}": 404,
