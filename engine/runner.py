@@ -4,26 +4,25 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from engine.alarms import Alarms
-from engine.attempt import InternalError, bounded, outcome_of, plain, sorted_error, stop
+from engine.attempt import InternalError, bounded, outcome_of, sorted_error, stop
 from engine.board import Board
 from engine.context import TriggerInput
 from engine.definition import Definition
+from engine.endings import Endings
 from engine.errors import EngineError, ExecutionTimeoutError, LimitExceededError
-from engine.events import STATE_KEY, error_json
+from engine.events import error_json
 from engine.masking import MaskedEvents, Masker
 from engine.nodes.base import Outcome as StepOutcome
-from engine.nodes.base import Result, Rounds
+from engine.nodes.base import Result
 from engine.outcome import Ended, Outcome, Parked, Released
-from engine.ports import ExecutionEnd, ExecutionEndStatus, LogEntry, Ports, Signal, StepStatus, WaitingFor
+from engine.ports import ExecutionEnd, ExecutionEndStatus, LogEntry, Ports, Signal, WaitingFor
 from engine.preparation import Preparation, Prepared
-from engine.retry import Jitter, full_jitter, pause, policy
+from engine.retry import Jitter, full_jitter
 from engine.secrets import MaskedSecrets
 from engine.settings import DryRun, RunSettings
-from engine.start import pinned_handle
 from engine.step import WAITING, Step
 from engine.stopping import stop_error
 from engine.waiting import overall_wait, rings_soon
@@ -63,7 +62,6 @@ class Runner:
         self._clock = ports.clock
         self._settings = settings or RunSettings()
         self._dry = dry_run
-        self._jitter = jitter
         self._writer = Writer(ports.journal)
         self._alarms = Alarms(ports.clock)
         self._board = Board(
@@ -73,8 +71,18 @@ class Runner:
             dry_run=dry_run,
             variables=variables or {},
             now=ports.clock.now,
-            record=self._record,
-            fail=self._fail_step,
+            record=lambda step: self._endings.record(step),
+            fail=lambda step, error: self._endings.fail(step, error),
+        )
+        self._endings = Endings(
+            self._board,
+            self._writer,
+            self._masker,
+            ports.clock,
+            self._settings,
+            jitter,
+            again=self._go_on,
+            give_up=self._fail_execution,
         )
         self._preparation = Preparation(
             self._board,
@@ -123,7 +131,7 @@ class Runner:
                 await self._ports.secrets.used()
             self._board.load(states)
             self._watch_deadline()
-            self._guarded(self._board.begin)
+            self._endings.guarded(self._board.begin)
             while True:
                 outcome = await self._advance()
                 if outcome is not None:
@@ -241,7 +249,7 @@ class Runner:
             for step in self._board.turns(STEPS_BETWEEN_YIELDS):
                 self._take_up(step)
         except EngineError as error:
-            self._fail_execution(error)
+            self._endings.fail_execution(error)
 
     def _take_up(self, step: Step) -> None:
         """Begins a step, or goes on with it where an earlier worker left it."""
@@ -254,37 +262,37 @@ class Runner:
             self._set_alarm(step)
         elif step.status == "running" and step.must_not_repeat and not self._dry:
             message = "The worker stopped while this step ran; its effect may or may not have happened"
-            self._mark_uncertain(step, error_json("INTERRUPTED", message, step.node.id, {}))
+            self._endings.mark_uncertain(step, error_json("INTERRUPTED", message, step.node.id, {}))
         else:
             self._ready.append(step)
 
     async def _prepare(self, step: Step) -> Prepared | None:
         """Everything before the work itself. None where there is none: it failed, was pinned, or waits."""
         if step.status == "uncertain" and step.signal is not None:
-            self._resolve(step, step.signal)
+            self._endings.resolve(step, step.signal)
             return None
         resuming = step.resuming
         try:
             found = await self._preparation.prepare(step)
         except LimitExceededError as error:
-            self._fail_execution(error)
+            self._endings.fail_execution(error)
             return None
         except Exception as error:
             if not resuming:
                 if step.status != "running":
                     step.begin(self._clock.now())
-                self._record(step)
-            self._fail_step(step, sorted_error(error))
+                self._endings.record(step)
+            self._endings.fail(step, sorted_error(error))
             return None
         if isinstance(found, WaitingFor):
             step.not_begun()
             self._board.begun -= step.attempt == 0
-            self._park_step(step, "waiting", found)
+            self._endings.park(step, "waiting", found)
             return None
         if not resuming:
-            self._record(step)
+            self._endings.record(step)
         if isinstance(found, Result):
-            self._complete(step, found)
+            self._endings.complete(step, found)
             return None
         return found
 
@@ -301,120 +309,16 @@ class Runner:
             self._take_outcome(prepared, stopped if task.cancelled() else task.result())
 
     def _take_outcome(self, prepared: Prepared, outcome: StepOutcome | Exception) -> None:
-        step = prepared.step
-        self._preparation.done(step)
-        self._board.add_usage(step, prepared.context.usage)
-        if isinstance(outcome, Exception):
-            self._fail_step(step, sorted_error(outcome))
-        elif isinstance(outcome, Result):
-            self._complete(step, outcome)
-        elif isinstance(outcome, Rounds):
-            self._repeat(step, outcome)
-        else:
-            wanted = outcome.waiting_for
-            details = (
-                wanted.details if outcome.state is None else {**wanted.details, STATE_KEY: outcome.state}
-            )
-            status: StepStatus = "waiting_approval" if wanted.kind == "approval" else "waiting"
-            self._park_step(step, status, WaitingFor(wanted.kind, wanted.until, details))
-            self._set_alarm(step)
+        self._preparation.done(prepared.step)
+        self._board.add_usage(prepared.step, prepared.context.usage)
+        self._endings.take(prepared.step, outcome)
 
-    def _repeat(self, step: Step, rounds: Rounds) -> None:
-        most = self._settings.max_rounds
-        if rounds.most > most:
-            message = f"A loop may have {most} rounds at most, and this is to have {rounds.most}; split it up"
-            self._fail_step(step, LimitExceededError(message, details={"max_rounds": most}))
-        else:
-            self._guarded(lambda: self._board.repeat(step, rounds))
-
-    def _complete(self, step: Step, result: Result) -> None:
-        self._board.add_usage(step, result.usage)
-        step.complete(self._masker.json(plain(result.output)), result.handle, self._clock.now())
-        self._record(step)
-        self._settle(step)
-
-    def _fail_step(self, step: Step, error: EngineError) -> None:
-        told = self._told(error, step.node.id)
-        if error.effect_unknown and step.must_not_repeat:
-            self._mark_uncertain(step, told)
-            return
-        seconds = pause(policy(step.node, self._settings), step.attempt, error, self._jitter)
-        if seconds is None:
-            self._give_up(step, told)
-            return
-        now = self._clock.now()
-        step.try_again(told, now, now + timedelta(seconds=seconds))
-        self._record(step)
-        self._set_alarm(step)
-
-    def _give_up(self, step: Step, error: Mapping[str, Any]) -> None:
-        on_error = step.node.on_error
-        if on_error == "fail":
-            step.fail(error, self._clock.now(), output=None, handle=None)
-            self._record(step)
-            self._failure = self._failure or error
-            return
-        output = {"error": {"code": error["code"], "message": error["message"]}}
-        handle = "out" if on_error == "continue" else "error"
-        step.fail(error, self._clock.now(), output=output, handle=handle)
-        self._record(step)
-        self._settle(step)
-
-    def _resolve(self, step: Step, signal: Mapping[str, Any]) -> None:
-        """Somebody found out what became of an uncertain step."""
-        outcome = signal.get("outcome")
-        if outcome == "done":
-            output = signal.get("output")
-            self._complete(step, Result(output, pinned_handle(step.node, output)))
-        elif outcome == "retry":
-            step.wait_over()
-            self._ready.append(step)
-        else:
-            self._give_up(step, step.error or error_json("UNCERTAIN", "It failed", step.node.id, {}))
-
-    def _mark_uncertain(self, step: Step, error: Mapping[str, Any]) -> None:
-        self._park_step(step, "uncertain", WaitingFor("uncertain"), error)
-
-    def _park_step(
-        self,
-        step: Step,
-        status: StepStatus,
-        waiting_for: WaitingFor,
-        error: Mapping[str, Any] | None = None,
-    ) -> None:
-        hidden = self._masker.json(dict(waiting_for.details))
-        details = {**hidden, "step_id": step.id, "node_id": step.node.id}
-        parked = WaitingFor(waiting_for.kind, waiting_for.until, details)
-        step.park(status, parked, self._clock.now(), error)
-        self._record(step)
-
-    def _record(self, step: Step) -> None:
-        self._writer.add(step.change())
+    def _fail_execution(self, error: Mapping[str, Any]) -> None:
+        self._failure = self._failure or error
 
     def _log(self, entry: LogEntry) -> None:
         self._writer.add(entry)
         self._wake.set()
-
-    def _guarded(self, act: Callable[[], None]) -> None:
-        """What goes wrong outside any step fails the execution."""
-        try:
-            act()
-        except EngineError as error:
-            self._fail_execution(error)
-
-    def _settle(self, step: Step) -> None:
-        try:
-            self._board.settle(step)
-        except EngineError as error:
-            self._fail_execution(error)
-
-    def _fail_execution(self, error: EngineError) -> None:
-        node_id = error.details.get("node_id")
-        self._failure = self._failure or self._told(error, node_id)
-
-    def _told(self, error: EngineError, node_id: str | None) -> Mapping[str, Any]:
-        details = self._masker.json(error.details)
-        return error_json(error.code, self._masker.text(error.message), node_id, details)
 
     def _post(self, message: Callable[[], None]) -> None:
         self._inbox.append(message)
@@ -441,6 +345,13 @@ class Runner:
                 step.signal = signal.payload
                 self._ready.append(step)
 
+    def _go_on(self, step: Step) -> None:
+        """At once where nothing keeps it, else when it is time."""
+        if step.status == "pending":
+            self._ready.append(step)
+        else:
+            self._set_alarm(step)
+
     def _set_alarm(self, step: Step) -> None:
         if step.due is not None and step.signal is None:
             seconds = (step.due - self._clock.now()).total_seconds()
@@ -460,4 +371,6 @@ class Runner:
         if seconds is not None:
             error = ExecutionTimeoutError(f"This execution took longer than {seconds:g} s")
             remaining = seconds - self.elapsed_seconds
-            self._alarms.set("deadline", remaining, lambda: self._post(lambda: self._fail_execution(error)))
+            self._alarms.set(
+                "deadline", remaining, lambda: self._post(lambda: self._endings.fail_execution(error))
+            )

@@ -154,3 +154,8 @@ def test_loops_in_loops_without_end_are_checked_in_time():
     for outer, inner in itertools.pairwise(names):
         parts += [f"{outer}:each>{inner}", f"{inner}:done>{outer}"]
     assert validate(graph(*parts)) == []
+
+
+def test_a_timeout_of_a_whole_loop_is_not_kept_so_it_is_told():
+    (problem,) = validate(graph({**loop(), "timeout_seconds": 5}, put("a"), "l:each>a", "a>l"))
+    assert (problem.field, problem.severity) == ("timeout_seconds", "warning")
