@@ -126,6 +126,13 @@ def test_values_that_are_set_keep_what_is_known_of_them():
         assert unknown_in(*around, asks(f"node_b.output.again.{wrong}"), *edges), wrong
 
 
+def test_what_a_person_fills_in_has_the_fields_of_the_form():
+    form = {"type": "object", "properties": {"reason": {"type": "string"}}}
+    parts = (node("form", "human.input", {"message": "Why?", "schema": form}), "form>ask")
+    assert unknown_in(*parts, asks("node_form.output.data.reason ~ node_form.output.comment")) == []
+    assert unknown_in(*parts, asks("node_form.output.data.raeson"))
+
+
 def test_a_failure_that_the_flow_goes_on_from_is_an_output_too():
     caught = write("a", "x", on_error="continue")
     assert unknown_in(caught, asks("node_a.output.error.message ~ node_a.output.text"), "a>ask") == []

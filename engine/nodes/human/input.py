@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, field_validator
 
 from engine.context import Context
-from engine.nodes.base import NodeKind, Park, Result
+from engine.nodes.base import Around, NodeKind, Park, Result
 from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
 from engine.nodes.schemas import check_schema
 from engine.ports import WaitingFor
+from engine.shapes import TEXT, Fields, Shape, described
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
@@ -58,6 +59,11 @@ class Input(NodeKind[InputConfig]):
     def handle_of(self, config: InputConfig, output: Any) -> str:
         decision = output.get("decision") if isinstance(output, dict) else None
         return "expired" if decision == "expired" else "out"
+
+    def shape(self, config: InputConfig, around: Around) -> Shape:
+        return Fields(
+            {"decision": TEXT, "comment": TEXT, "data": described(config.schema_), "decided_by": TEXT}
+        )
 
     async def run(self, config: InputConfig, context: Context) -> Park:
         until = None
