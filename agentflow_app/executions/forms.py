@@ -26,13 +26,17 @@ class FormField:
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[FormField]:
-    """One field for each property, in their order; one for the whole of what is no object with properties."""
+    """One field for each property, or one for the whole of what is no object with properties.
+
+    What is required comes first, in the order of `required`: the database keeps no order of properties.
+    """
     properties = _properties(schema)
     if not properties:
         return [_field(WHOLE, schema, required=True)]
     required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
-    return [_field(name, part, required=name in needed) for name, part in properties.items()]
+    needed = [name for name in required if name in properties] if isinstance(required, list) else []
+    names = dict.fromkeys([*needed, *properties])
+    return [_field(name, properties[name], required=name in needed) for name in names]
 
 
 def data_of(schema: Mapping[str, Any], given: Mapping[str, Any]) -> Any:

@@ -274,7 +274,9 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_comment": (things.step, "x"),
             "set_edit": (things.step, "x"),
             "decide": (things.execution, things.step, "approved"),
-            "answer": (things.execution, things.step, {"value": "x"}),
+            "answer": (
+                {"agentflow:execution": things.execution, "agentflow:step": things.step, "value": "x"},
+            ),
         },
         # Last: what one does to one's own login ends it.
         OwnProfile: {

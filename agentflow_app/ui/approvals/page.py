@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from agentflow_app.ui.approvals.state import ApprovalRow, Approvals
+from agentflow_app.ui.approvals.state import EXECUTION, STEP, ApprovalRow, Approvals
 from agentflow_app.ui.components.button import button, link_button
 from agentflow_app.ui.components.card import card
 from agentflow_app.ui.components.field import INPUT
@@ -17,10 +17,13 @@ from agentflow_app.ui.shell import Shell, shell
 
 
 def _form(item: ApprovalRow) -> rx.Component:
+    # A handler within a list cannot be given the item, so that the form itself tells whose it is.
     return rx.el.form(
+        rx.el.input(type="hidden", name=EXECUTION, default_value=item.execution_id),
+        rx.el.input(type="hidden", name=STEP, default_value=item.step_id),
         schema_controls(item.fields, "form-" + item.step_id),
         rx.el.div(button("Send", kind="primary", icon_name="send", type="submit"), class_name="flex"),
-        on_submit=lambda given: Approvals.answer(item.execution_id, item.step_id, given),
+        on_submit=Approvals.answer,
         class_name="flex flex-col gap-3",
     )
 

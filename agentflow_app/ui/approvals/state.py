@@ -11,9 +11,13 @@ from agentflow_app.executions.schemas import ApprovalOut, ApproveRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.ui.executions.view import as_text, from_text
 from agentflow_app.ui.figures import moment
-from agentflow_app.ui.forms import read_form
+from agentflow_app.ui.forms import read_form, text_of
 from agentflow_app.ui.session import PageState, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
+
+EXECUTION = "agentflow:execution"
+STEP = "agentflow:step"
+"""The fields of a form that tell whose it is."""
 
 
 @dataclass
@@ -82,10 +86,10 @@ class Approvals(PageState, rx.State):
 
     @event
     @acts
-    async def answer(self, execution_id: str, step_id: str, given: dict[str, Any]) -> Any:
+    async def answer(self, given: dict[str, Any]) -> Any:
         """Sends a form that was filled in; its schema is the one that was shown, and checked again."""
-        texts = given if isinstance(given, Mapping) else {}
-        data = data_of(self._schemas.get(str(step_id), {}), texts)
+        execution_id, step_id = text_of(given, EXECUTION), text_of(given, STEP)
+        data = data_of(self._schemas.get(step_id, {}), given if isinstance(given, Mapping) else {})
         request = read_form(ApproveRequest, {"step_id": step_id, "data": data})
         try:
             async with self._transaction() as (tx, actor):
