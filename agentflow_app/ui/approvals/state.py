@@ -6,12 +6,13 @@ from typing import Any
 
 import reflex as rx
 
+from agentflow_app.core.errors import ValidationFailed
 from agentflow_app.executions.forms import FormField, data_of, fields_of
 from agentflow_app.executions.schemas import ApprovalOut, ApproveRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.ui.executions.view import as_text, from_text
 from agentflow_app.ui.figures import moment
-from agentflow_app.ui.forms import read_form, text_of
+from agentflow_app.ui.forms import problem, read_form, text_of
 from agentflow_app.ui.session import PageState, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 
@@ -90,10 +91,13 @@ class Approvals(PageState, rx.State):
         """Sends a form that was filled in; its schema is the one that was shown, and checked again."""
         execution_id, step_id = text_of(given, EXECUTION), text_of(given, STEP)
         data = data_of(self._schemas.get(step_id, {}), given if isinstance(given, Mapping) else {})
-        request = read_form(ApproveRequest, {"step_id": step_id, "data": data})
         try:
+            request = read_form(ApproveRequest, {"step_id": step_id, "data": data})
             async with self._transaction() as (tx, actor):
                 await ExecutionService(tx, actor).approve(id_of(execution_id), request)
+        except ValidationFailed as error:
+            told = {name.removeprefix("data."): text for name, text in error.details["fields"].items()}
+            return rx.toast.error(problem(ValidationFailed(fields=told)))
         finally:
             await self._read()
         return rx.toast.success("Sent")
