@@ -70,6 +70,17 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
+class Refined:
+    """An object of which more is known of some fields."""
+
+    shape: Shape
+    named: Mapping[str, Shape]
+
+    def at(self, key: Key) -> Shape | Absent:
+        return self.named[key] if isinstance(key, str) and key in self.named else self.shape.at(key)
+
+
+@dataclass(frozen=True, slots=True)
 class OneOf:
     shapes: Sequence[Shape]
 

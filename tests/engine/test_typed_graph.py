@@ -133,6 +133,17 @@ def test_what_a_person_fills_in_has_the_fields_of_the_form():
     assert unknown_in(*parts, asks("node_form.output.data.raeson"))
 
 
+def test_what_is_extracted_has_the_fields_that_were_asked_for():
+    wanted = {"properties": {"company": {"type": "object", "properties": {"name": {"type": "string"}}}}}
+    parts = (node("find", "ai.extract", {"input": "x", "schema": wanted}), "find>ask")
+    assert (
+        unknown_in(*parts, asks("node_find.output.data.company.name ~ node_find.output.usage.input_tokens"))
+        == []
+    )
+    for wrong in ("data.compnay", "data.company.nmae", "usage.tokens", "dta"):
+        assert unknown_in(*parts, asks(f"node_find.output.{wrong}")), wrong
+
+
 def test_a_failure_that_the_flow_goes_on_from_is_an_output_too():
     caught = write("a", "x", on_error="continue")
     assert unknown_in(caught, asks("node_a.output.error.message ~ node_a.output.text"), "a>ask") == []

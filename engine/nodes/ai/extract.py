@@ -4,12 +4,13 @@ from typing import Any
 
 from pydantic import JsonValue, field_validator
 
+from engine import shapes
 from engine.context import Context
 from engine.errors import InvalidInputError
 from engine.llm.question import Question, Shape
 from engine.llm.request import ask
 from engine.nodes.ai.base import AiConfig, AiNode, AiOutput
-from engine.nodes.base import Result
+from engine.nodes.base import Around, Result
 from engine.nodes.fields import Text, field
 from engine.nodes.schemas import check_schema, problems_of
 
@@ -51,6 +52,10 @@ class Extract(AiNode[ExtractConfig]):
     icon = "scan-text"
     Config = ExtractConfig
     Output = ExtractOutput
+
+    def shape(self, config: ExtractConfig, around: Around) -> shapes.Shape:
+        data = shapes.described({"type": "object", **config.schema_})
+        return shapes.Refined(super().shape(config, around), {"data": data})
 
     def question(self, config: ExtractConfig) -> Question:
         return Question(

@@ -9,7 +9,7 @@ from engine.nodes.base import Around, NodeKind, Park, Result
 from engine.nodes.fields import Expr, NodeConfig, NodeOutput, Text, field
 from engine.nodes.schemas import check_schema
 from engine.ports import WaitingFor
-from engine.shapes import TEXT, Fields, Shape, described
+from engine.shapes import Refined, Shape, described
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
@@ -61,9 +61,7 @@ class Input(NodeKind[InputConfig]):
         return "expired" if decision == "expired" else "out"
 
     def shape(self, config: InputConfig, around: Around) -> Shape:
-        return Fields(
-            {"decision": TEXT, "comment": TEXT, "data": described(config.schema_), "decided_by": TEXT}
-        )
+        return Refined(super().shape(config, around), {"data": described(config.schema_)})
 
     async def run(self, config: InputConfig, context: Context) -> Park:
         until = None
