@@ -36,6 +36,7 @@ from agentflow_app.organizations import endpoints as organizations
 from agentflow_app.organizations import export_endpoints as exports
 from agentflow_app.organizations import joining_endpoints as joining
 from agentflow_app.privacy import endpoints as privacy
+from agentflow_app.schedules import endpoints as schedules
 from agentflow_app.schemas import endpoints as schemas
 from agentflow_app.sso import endpoints as sso
 from agentflow_app.sso import saml_endpoints as saml
@@ -243,6 +244,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         executions.router,
         executions.live,
         sockets.router,
+        schedules.router,
         schemas.router,
         scim.secret,
         scim.tokens,

@@ -25,11 +25,15 @@ from agentflow_app.executions.retention import remove_old_runs
 from agentflow_app.mail import service as mail
 from agentflow_app.organizations import exports
 from agentflow_app.organizations.deletion import remove_for_good
+from agentflow_app.schedules import ticking
 from agentflow_app.sso.login import sweep_sso
 
 logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 600.0
 BATCH = 100
+LONGEST_SLEEP = 1.0
+"""A schedule that was published meanwhile is seen after this."""
+SHORTEST_SLEEP = 0.1
 
 
 async def reconcile() -> None:
@@ -56,6 +60,7 @@ async def housekeep() -> None:
     await exports.sweep_exports()
     await remove_for_good()
     await remove_old_runs()
+    await ticking.sweep_ticks()
 
 
 async def _every(seconds: float, task: Callable[[], Awaitable[None]]) -> None:
@@ -69,6 +74,22 @@ async def _every(seconds: float, task: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(seconds)
 
 
+async def keep_time() -> None:
+    """Starts what schedules say, each at its time."""
+    while True:
+        pause: float | None = None
+        try:
+            await ticking.tick()
+            pause = await ticking.next_due_in()
+        except AppError as error:
+            logger.warning("Schedules are looked at again", extra={"error": error.message})
+        except Exception:
+            logger.exception("Looking at schedules crashed; it is tried again")
+        await asyncio.sleep(
+            LONGEST_SLEEP if pause is None else min(LONGEST_SLEEP, max(SHORTEST_SLEEP, pause))
+        )
+
+
 async def serve() -> None:
     """Until SIGTERM or SIGINT."""
     stop = asyncio.Event()
@@ -79,6 +100,7 @@ async def serve() -> None:
     tasks = [
         asyncio.create_task(_every(settings().reconcile_seconds, reconcile)),
         asyncio.create_task(_every(SWEEP_SECONDS, housekeep)),
+        asyncio.create_task(keep_time()),
         asyncio.create_task(heartbeats.beat_forever("scheduler", name)),
     ]
     logger.info("Scheduler ready", extra={"scheduler": name})

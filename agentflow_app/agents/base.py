@@ -1,5 +1,6 @@
 """What the agent use cases share: finding an agent of the actor's organization, and showing it."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -8,11 +9,13 @@ from sqlmodel import col
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import AgentOut, AgentStats
 from agentflow_app.core.addresses import public_address, token_of
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.crypto import cell, unseal
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import Conflict, NotFound
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
+from engine.nodes.trigger.schedule import ScheduleConfig
 
 FORM = "agent-form"
 """What the tokens of forms' addresses are made for."""
@@ -56,6 +59,15 @@ def hook_cell(agent_id: UUID) -> str:
     return cell("agents", "hook_sealed", agent_id)
 
 
+def _next_runs(config: dict[str, Any]) -> list[str]:
+    """The next five, in UTC; none where it was made before its time zone went away."""
+    try:
+        plan = ScheduleConfig.model_validate(config).schedule()
+    except ValueError:
+        return []
+    return [each.isoformat().replace("+00:00", "Z") for each in plan.upcoming(utcnow(), 5)]
+
+
 async def render_agent(agent: Agent, stats: AgentStats, actor: Actor) -> AgentOut:
     """The addresses start runs for whoever has them, so only those who may do that see them."""
     config = dict(agent.trigger_config)
@@ -64,6 +76,8 @@ async def render_agent(agent: Agent, stats: AgentStats, actor: Actor) -> AgentOu
         config["webhook_url"] = webhook_url(token.decode())
     if agent.trigger_type == "form" and actor.can("executions:write"):
         config["form_url"] = public_address("forms", token_of(FORM, agent.id, agent.org_id))
+    if agent.trigger_type == "schedule" and agent.status == "active":
+        config["next_runs"] = _next_runs(agent.trigger_config)
     return AgentOut(
         **agent.model_dump(exclude={"trigger_config", "status", "hook_hash", "hook_sealed"}),
         status=agent.status,

@@ -11,7 +11,7 @@ from agentflow_app.core.pagination import PageQuery
 from agentflow_app.core.schemas import Input, Money, Name, Output
 
 AgentStatus = Literal["draft", "active", "paused", "archived"]
-TriggerType = Literal["manual", "webhook", "chat", "form", "agent", "error"]
+TriggerType = Literal["manual", "webhook", "schedule", "chat", "form", "agent", "error"]
 Short = Annotated[str, StringConstraints(max_length=100)]
 Long = Annotated[str, StringConstraints(max_length=2000)]
 

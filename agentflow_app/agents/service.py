@@ -26,6 +26,7 @@ from agentflow_app.core.errors import ValidationFailed
 from agentflow_app.core.ids import new_id, new_slug
 from agentflow_app.core.pagination import Page, like, paginate
 from agentflow_app.executions.statistics import agent_statistics
+from agentflow_app.schedules import keeping as schedules
 
 _SORT = {
     "created_at": col(Agent.created_at),
@@ -141,6 +142,7 @@ class AgentService(VersionUseCases):
         agent = await self.load(agent_id, lock=True)
         if agent.status != "archived":
             agent.status = "archived"
+            await schedules.remove(self.tx, agent.id)
             agent.updated_at = utcnow()
             record(self.tx, self.actor, "agent.archived", "agent", agent.id)
             await self.tx.flush()
@@ -155,6 +157,11 @@ class AgentService(VersionUseCases):
             raise AgentNotActive("The agent was never published; publish it first")
         if agent.status != status:
             agent.status = status
+            if status == "active":
+                live = await self._find(agent.id, agent.latest_version)
+                await schedules.keep(self.tx, agent.org_id, agent.id, parse(live.definition))
+            else:
+                await schedules.pause(self.tx, agent.id)
             agent.updated_at = utcnow()
             record(self.tx, self.actor, f"agent.{status}", "agent", agent.id)
             await self.tx.flush()

@@ -17,6 +17,7 @@ from agentflow_app.core.clock import utcnow
 from agentflow_app.core.errors import NotFound
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.pagination import Page, PageQuery, paginate
+from agentflow_app.schedules import keeping as schedules
 from agentflow_app.vault.names import names_here
 from engine.definition import Definition
 
@@ -41,6 +42,7 @@ class VersionUseCases(DraftUseCases):
         agent.status = "active"
         agent.trigger_type, agent.trigger_config = trigger_of(definition)
         agent.updated_at = utcnow()
+        await schedules.keep(self.tx, agent.org_id, agent.id, definition)
         record(self.tx, self.actor, "agent.published", "agent", agent.id, {"version": version.version})
         await self.tx.flush()
         return VersionOut.model_validate(version)

@@ -22,9 +22,9 @@ class NoSuchTrigger(AppError):  # noqa: N818
     status = 422
 
 
-def trigger_node(definition: Definition, triggered_by: str) -> Node | None:
+def trigger_node(definition: Definition, triggered_by: str, node_id: str | None = None) -> Node | None:
     """The trigger node that fires; None is the implied manual one. Raises NoSuchTrigger."""
-    triggers = [node for node in definition.triggers() if not node.disabled]
+    triggers = [node for node in definition.triggers() if not node.disabled and node_id in (None, node.id)]
     for subtype in _FITTING.get(triggered_by, (triggered_by,)):
         found = next((node for node in triggers if node.subtype == subtype), None)
         if found:

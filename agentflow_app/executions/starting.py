@@ -30,15 +30,18 @@ class StartUseCases(ExecutionUseCases):
         data: ExecuteRequest,
         triggered_by: TriggeredBy = "manual",
         trigger: dict[str, Any] | None = None,
+        node_id: str | None = None,
     ) -> ExecutionOut:
         """Starts the published version. `trigger` adds what came beside the data (headers, query, method).
+
+        `node_id` says which trigger it is, where an agent has several of a kind.
 
         Raises AgentNotFound, AgentNotActive, NoSuchTrigger or ValidationFailed.
         """
         self.actor.require("executions:write")
         agent, version = await AgentService(self.tx, self.actor).live(agent_id)
         definition = parse(version.definition)
-        node = trigger_node(definition, triggered_by)
+        node = trigger_node(definition, triggered_by, node_id)
         check_input(node, data.trigger_data)
         execution = Execution(
             id=new_id(),

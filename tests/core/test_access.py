@@ -33,7 +33,19 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.executions.stream import follow
 from agentflow_app.organizations.exports import write_export
 from agentflow_app.sso.models import SocialIdentity
-from tests.actors import GREETING, PASSWORD, REVIEW, People, Person, join, published, running, unique_email
+from tests.actors import (
+    GREETING,
+    PASSWORD,
+    REVIEW,
+    People,
+    Person,
+    definition,
+    join,
+    node,
+    published,
+    running,
+    unique_email,
+)
 
 B = "/api/v1"
 AGENT = B + "/agents/{agent_id}"
@@ -84,6 +96,8 @@ NEW_PASSWORD = {"old_password": PASSWORD, "new_password": "another good one"}
 BOTH_FACTORS = {"password": PASSWORD, "code": "000000"}
 MADE_UP_PASSKEY = {"challenge": "x", "credential": {}, "name": "Phone"}
 TABLE = (
+    Row("GET", B + "/schedules", 200, 200, 200, 200, 200, 403),
+    Row("GET", B + "/schedules/{schedule_id}", 200, 200, 200, 200, 404, 403),
     Row("GET", B + "/auth/me", 200, 200, 200, 200, 200, 200),
     Row("GET", ME + "/profile", 200, 200, 200, 200, 200, 403),
     Row("PUT", ME + "/profile", 200, 200, 200, 200, 200, 403, {"name": "Renamed"}),
@@ -321,6 +335,10 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         assert claims.session_id
         await keep_proof(tx, claims.session_id, claims.user_id)
         tx.add(Passkey(id=passkey, user_id=alice.actor.user_id, name="Phone", **fields))
+    clock = definition(node("clock", "trigger.schedule", cron="0 0 29 2 *"))
+    clock_id = await published(alice, clock)
+    schedules = await alice.client.get("/schedules", params={"agent_id": clock_id})
+    schedule = schedules.json()["data"][0]["id"]
     found = {
         "session_id": str(session),
         "passkey_id": str(passkey),
@@ -332,6 +350,7 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         "slug": (await alice.client.get("/org")).json()["slug"],
         "export_id": export,
         "ticket": "unknown",
+        "schedule_id": schedule,
         "user_id": str(member.actor.user_id),
         "invitation_id": invited.json()["id"],
         "email": unique_email("somebody"),

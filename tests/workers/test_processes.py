@@ -213,3 +213,20 @@ async def test_housekeeping_removes_only_what_has_expired(alice: Person) -> None
     await scheduler.housekeep()
     again = await alice.client.post("/agents", json={"name": "x"}, headers=headers)
     assert again.json() == first.json()
+
+
+async def test_two_schedulers_start_each_tick_once(alice: Person, settings: Settings) -> None:
+    graph = definition(node("clock", "trigger.schedule", every_seconds=1))
+    agent_id = await published(alice, graph)
+
+    async def ticks() -> list[str]:
+        runs = (await alice.client.get(f"/agents/{agent_id}/executions?limit=100")).json()["data"]
+        return [run["trigger_data"]["scheduled_at"] for run in runs]
+
+    with process(settings, "scheduler"), process(settings, "scheduler"):
+        async with asyncio.timeout(90):
+            while len(await ticks()) < 5:
+                await asyncio.sleep(0.2)
+        await alice.client.put(f"/agents/{agent_id}/status", json={"status": "paused"})
+    found = await ticks()
+    assert len(found) == len(set(found))
