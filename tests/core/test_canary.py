@@ -1,5 +1,7 @@
 """A canary in all that alice's organization can hold is in no byte that another organization gets."""
 
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import fields, replace
 from typing import Any
@@ -10,8 +12,9 @@ import pytest
 import reflex as rx
 from fastapi import FastAPI
 
+from agentflow_app.executions.stream import follow
 from agentflow_app.organizations.exports import write_export
-from tests.actors import People, Person, definition, node, sign_up, unique_email
+from tests.actors import People, Person, definition, node, published, running, sign_up, unique_email
 from tests.core.test_access import TABLE, Row, World, _bearer, _things
 from tests.ui.conftest import OpenTab, Tab
 from tests.ui.conftest import open_tab as open_tab
@@ -21,6 +24,10 @@ CANARY = "canary7f3a"
 MINE = definition(
     node("start", "trigger.manual"),
     node("tell", "action.template", template=f"{CANARY} {{{{ trigger.data.text }}}}"),
+)
+ASKING = definition(
+    node("start", "trigger.manual"),
+    node("ask", "human.approval", message=f"{CANARY}?", show={"text": CANARY}, editable=True),
 )
 LAST = ("/auth/password", "/auth/logout-everywhere")
 """They end the caller's login, so the rest goes first."""
@@ -57,6 +64,19 @@ async def _plant(alice: Person, ids: dict[str, str]) -> None:
     for method, path, body in plants:
         answer = await client.request(method, path, json=body)
         assert answer.status_code < 300, (method, path, answer.text)
+    ids["execution_id"] = await _asked(alice)
+
+
+async def _asked(alice: Person) -> str:
+    """A run that holds the canary in all it has, and waits for somebody to decide about it."""
+    asking = await published(alice, ASKING)
+    body = {"trigger_data": {"text": CANARY}}
+    run: str = (await alice.client.post(f"/agents/{asking}/execute", json=body)).json()["id"]
+    async with running():
+        async for event in follow(alice.actor, UUID(run)):
+            if event["type"] == "execution.waiting":
+                break
+    return run
 
 
 @pytest.fixture
@@ -69,9 +89,14 @@ async def planted(api: FastAPI, people: People) -> AsyncIterator[World]:
         yield World(people, client, ids)
 
 
-def _bytes(answer: httpx.Response) -> bytes:
+def told_by(answer: httpx.Response) -> bytes:
+    """Head and body, and what is packed in it."""
     head = b"\n".join(b"%s: %s" % pair for pair in answer.headers.raw)
-    return (head + b"\n" + answer.content).lower()
+    parts = [head, answer.content]
+    if answer.headers.get("content-type") == "application/zip":
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+            parts += [name.encode() + b"\n" + packed.read(name) for name in packed.namelist()]
+    return b"\n".join(parts).lower()
 
 
 def _order(row: Row) -> tuple[bool, int]:
@@ -86,11 +111,13 @@ async def test_the_canary_is_where_its_owner_looks(planted: World) -> None:
     for row in TABLE:
         if row.method == "GET" and not row.endless:
             answer = await planted.call(row, _bearer(planted.alice.token))
-            if CANARY.encode() in _bytes(answer):
+            if CANARY.encode() in told_by(answer):
                 seen.add(row.path.removeprefix("/api/v1"))
     things = {"/agents", "/executions", "/org", "/orgs", "/org/teams", "/org/invitations", "/org/api-keys"}
     things |= {"/org/secrets", "/org/variables", "/org/credentials", "/org/sso", "/org/audit-logs"}
     things |= {"/auth/profile", "/auth/passkeys", "/org/members", "/agents/{agent_id}/draft"}
+    things |= {"/approvals", "/executions/{execution_id}", "/executions/{execution_id}/steps"}
+    things |= {"/org/exports/{export_id}/download", "/auth/privacy/export"}
     assert things <= seen
 
 
@@ -99,7 +126,7 @@ async def test_no_route_tells_another_organization(api: FastAPI, planted: World)
         stranger = await sign_up(api, "stranger")
         answer = await planted.call(row, _bearer(stranger.token))
         assert answer.status_code == row.other, (row.method, row.path, answer.text)
-        assert CANARY.encode() not in _bytes(answer), (row.method, row.path)
+        assert CANARY.encode() not in told_by(answer), (row.method, row.path)
         await stranger.client.aclose()
 
 
@@ -112,7 +139,7 @@ async def test_no_route_tells_it_beside_the_callers_own_things(
     for row in sorted(TABLE, key=_order):
         if not row.endless:
             answer = await own.call(row, _bearer(people.mallory.token))
-            assert CANARY.encode() not in _bytes(answer), (row.method, row.path)
+            assert CANARY.encode() not in told_by(answer), (row.method, row.path)
 
 
 def _told(tab: Tab) -> str:
