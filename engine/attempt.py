@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from engine.definition import Node
 from engine.errors import EngineError, ExpressionError, InvalidConfigError, StepTimeoutError
 from engine.expressions import Budget, compile_condition, render
 from engine.expressions.template import in_field
+from engine.masking import Masker
 from engine.nodes.base import NodeKind
 from engine.nodes.fields import DRAFT
 from engine.ports import Clock
@@ -120,13 +122,14 @@ async def stop(tasks: set["asyncio.Future[Any]"]) -> None:
         await asyncio.wait(tasks, timeout=CLEANUP_SECONDS)
 
 
-def sorted_error(error: BaseException) -> EngineError:
-    """What a node raised, as an error of the engine."""
+def sorted_error(error: BaseException, masker: Masker) -> EngineError:
+    """What a node raised, as an error of the engine. One that it did not foresee is logged, masked."""
     if isinstance(error, EngineError):
         return error
     if isinstance(error, TimeoutError):
         return StepTimeoutError("The other side did not answer in time")
-    log.error("A node failed unexpectedly", exc_info=error)
+    told = masker.text("".join(traceback.format_exception(error)))
+    log.error("A node failed unexpectedly", extra={"exception": told})
     return InternalError(f"Unexpected error in this node: {type(error).__name__}: {error}")
 
 

@@ -47,7 +47,7 @@ class Endings:
     def take(self, step: Step, outcome: Outcome | Exception) -> None:
         """What the attempt came to."""
         if isinstance(outcome, Exception):
-            self.fail(step, sorted_error(outcome))
+            self.fail(step, sorted_error(outcome, self._masker))
         elif isinstance(outcome, Result):
             self.complete(step, outcome)
         elif isinstance(outcome, Rounds):

@@ -282,7 +282,7 @@ class Runner:
                 if step.status != "running":
                     step.begin(self._clock.now())
                 self._endings.record(step)
-            self._endings.fail(step, sorted_error(error))
+            self._endings.fail(step, sorted_error(error, self._masker))
             return None
         if isinstance(found, WaitingFor):
             step.not_begun()

@@ -12,6 +12,7 @@ from agentflow_app.core.settings import Settings
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OURS = ("agentflow_app", "engine", "workers")
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
@@ -49,10 +50,12 @@ class TextFormatter(logging.Formatter):
 
 
 def configure_logging(config: Settings) -> None:
-    """Sends every logger of the process to standard error."""
+    """Sends every logger of the process to standard error: ours from `log_level` on, others' warnings."""
     as_text = config.log_format == "text" or (config.log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
-    logging.basicConfig(level=config.log_level, handlers=[handler], force=True)
-    for noisy in ("httpx", "httpcore", "httpx2", "alembic", "dramatiq", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    level = logging.getLevelName(config.log_level)
+    # What libraries tell below a warning holds what they send: headers, forms, frames.
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
