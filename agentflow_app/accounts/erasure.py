@@ -13,6 +13,7 @@ from agentflow_app.audit import people
 from agentflow_app.audit.service import record
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Conflict, ValidationFailed
+from agentflow_app.core.schemas import address_of
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.mail.service import forget_letters
 from agentflow_app.organizations.models import Membership, Organization
@@ -34,7 +35,7 @@ class OnlyOwner(Conflict):
 async def erase_account(actor: Actor, data: AccountDelete) -> None:
     """One's own. Raises ValidationFailed for a wrong password or address, ProofNeeded and OnlyOwner."""
     user_id = person_of(actor)
-    if data.confirm.strip().lower() != actor.email:
+    if address_of(data.confirm) != actor.email:
         raise ValidationFailed(fields={"confirm": "is not your e-mail address"})
     await ensure_proved(actor, data.password)
     async with database().system() as tx:
@@ -44,7 +45,7 @@ async def erase_account(actor: Actor, data: AccountDelete) -> None:
 async def operator_erase(email: str) -> None:
     """Raises NoSuchAccount or OnlyOwner."""
     async with database().system() as tx:
-        query = select(User).where(col(User.email) == email.strip().lower())
+        query = select(User).where(col(User.email) == address_of(email))
         user = (await tx.execute(query.with_for_update())).scalar_one_or_none()
         if user is None:
             raise NoSuchAccount

@@ -9,7 +9,7 @@ from agentflow_app.accounts.models import User
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import NotFound
 from agentflow_app.core.migrations import owner_connection
-from agentflow_app.core.schemas import Output
+from agentflow_app.core.schemas import Output, address_of
 from agentflow_app.core.settings import Settings
 from agentflow_app.core.tenancy import Actor
 
@@ -42,7 +42,7 @@ async def find_account(email: str) -> AccountOut:
     """Raises NoSuchAccount."""
     async with database().system() as tx:
         user = (
-            await tx.execute(select(User).where(col(User.email) == email.strip().lower()))
+            await tx.execute(select(User).where(col(User.email) == address_of(email)))
         ).scalar_one_or_none()
     if user is None:
         raise NoSuchAccount
@@ -63,7 +63,7 @@ def appoint(config: Settings, email: str, operator: bool) -> bool:
     with owner_connection(config) as connection:
         found = connection.execute(
             text("UPDATE users SET is_operator = :operator WHERE email = :email RETURNING id"),
-            {"operator": operator, "email": email.strip().lower()},
+            {"operator": operator, "email": address_of(email)},
         ).first()
         connection.commit()
     return found is not None

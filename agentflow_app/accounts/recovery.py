@@ -17,6 +17,7 @@ from agentflow_app.accounts.trail import note
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import NotFound
+from agentflow_app.core.schemas import address_of
 from agentflow_app.core.tenancy import Actor
 
 
@@ -75,5 +76,5 @@ async def operator_reset_link(email: str) -> str:
 
 
 async def _active(tx: Transaction, email: str) -> User | None:
-    query = select(User).where(col(User.email) == email.strip().lower(), col(User.is_active))
+    query = select(User).where(col(User.email) == address_of(email), col(User.is_active))
     return (await tx.execute(query)).scalar_one_or_none()

@@ -16,6 +16,7 @@ from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Forbidden
 from agentflow_app.core.origin import is_foreign, origin
 from agentflow_app.core.ratelimit import rate_limits
+from agentflow_app.core.schemas import address_of
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.tenancy import Actor
 
@@ -128,7 +129,7 @@ def _named_account(body: bytes) -> str | None:
     except ValueError:
         return None
     email = given.get("email") if isinstance(given, dict) else None
-    return email.strip().lower() if isinstance(email, str) else None
+    return address_of(email) if isinstance(email, str) else None
 
 
 async def _answer_once(

@@ -48,6 +48,7 @@ from agentflow_app.audit.service import record
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from agentflow_app.core.ids import new_id
+from agentflow_app.core.schemas import address_of
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.mail.service import mail_configured
 from agentflow_app.organizations.founding import found
@@ -215,7 +216,7 @@ async def log_in(data: LogIn, kind: Kind = "token") -> Login:
     """Raises WrongCredentials, in the same time whatever was wrong, or SecondFactorRequired."""
     async with database().system() as tx:
         user = (
-            await tx.execute(select(User).where(col(User.email) == data.email.strip().lower()))
+            await tx.execute(select(User).where(col(User.email) == address_of(data.email)))
         ).scalar_one_or_none()
     usable = user.password_hash if user and user.is_active else None
     if not await verify_password(usable, data.password) or user is None:

@@ -8,6 +8,7 @@ from sqlmodel import col
 from agentflow_app.accounts.models import User
 from agentflow_app.audit.service import record
 from agentflow_app.core.database import Transaction, database
+from agentflow_app.core.schemas import address_of
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.organizations.models import Membership
 
@@ -24,7 +25,7 @@ async def note(tx: Transaction, user: User, action: str, details: dict[str, Any]
 async def note_failure(email: str) -> None:
     """A sign-in with a wrong password. After the answer, so that its time does not tell known addresses."""
     async with database().system() as tx:
-        query = select(User).where(col(User.email) == email.strip().lower())
+        query = select(User).where(col(User.email) == address_of(email))
         user = (await tx.execute(query)).scalar_one_or_none()
         if user is not None:
             await note(tx, user, "user.sign_in_failed", {"method": "password"})

@@ -1,5 +1,6 @@
 """Structured logs: JSON lines for machines, short text on a terminal. Every line carries the request's id."""
 
+import json
 import logging
 import sys
 import traceback
@@ -34,7 +35,10 @@ class JsonFormatter(logging.Formatter):
         entry |= _extra(record)
         if record.exc_info and record.exc_info[0]:
             entry["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return orjson.dumps(entry, default=str).decode()
+        try:
+            return orjson.dumps(entry, default=str).decode()
+        except TypeError:  # half a surrogate pair, a number beyond 64 bits: no reason to lose the line
+            return json.dumps({name: str(value) for name, value in entry.items()})
 
 
 class TextFormatter(logging.Formatter):

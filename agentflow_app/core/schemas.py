@@ -99,6 +99,12 @@ def parse_email(value: object) -> str | None:
         return None
 
 
+def address_of(text: str) -> str:
+    """What somebody typed as the address of an account, as `Email` keeps it: however it was written."""
+    typed = text.strip()
+    return parse_email(typed) or typed.lower()
+
+
 Money = Annotated[Decimal, PlainSerializer(money, return_type=str, when_used="json")]
 Email = Annotated[str, StringConstraints(max_length=255), AfterValidator(_email)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]

@@ -118,7 +118,7 @@ class _Call:
                 model_settings=self._settings,
                 model_request_parameters=self._question.parameters(),
             )
-        except (LookupError, ValueError) as error:
+        except (LookupError, ValueError, RecursionError) as error:
             # The library reads some answers, such as one without choices, as if they were whole.
             raise BrokenAnswerError(
                 f"{self._model.name} sent an answer that cannot be read: {error}", details=self._details()
@@ -166,7 +166,7 @@ class _Call:
             return Answer(text, None, self._model)
         try:
             given = calls[0].args_as_dict(raise_if_invalid=True) if calls else json.loads(text)
-        except (ValueError, AssertionError):
+        except (ValueError, AssertionError, RecursionError):
             if response.finish_reason == "length":
                 raise AnswerCutError(
                     f"{self._model.name} reached the token limit before its {shape.name} was whole: "
@@ -178,7 +178,7 @@ class _Call:
             ) from None
         try:
             return Answer(text, shape.check(given), self._model)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BrokenAnswerError(
                 f"{self._model.name} did not answer with a usable {shape.name}: {error}",
                 details=self._details(),

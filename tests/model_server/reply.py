@@ -65,7 +65,9 @@ def reply_to(asked: Asked, answer: str) -> Reply:
         written = json.dumps(data)
         if answer in ("broken-json", "cut-data"):
             written = written[: len(written) // 2]
-        if asked.tool is not None and answer != "text-json":
+        if answer in ("deep-json", "deep-text"):
+            written = '{"label": ' + "[" * 3000 + "]" * 3000 + "}"
+        if asked.tool is not None and answer not in ("text-json", "deep-text"):
             arguments, finish = written, "tool"
         else:
             text = written

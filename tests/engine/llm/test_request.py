@@ -247,7 +247,7 @@ async def test_nobody_there_is_worth_another_try(wire: Wire, asking: Make) -> No
     await router.aclose()
 
 
-UNUSABLE = ["broken-json", "not-json", "empty", "blank", "bad-label"]
+UNUSABLE = ["broken-json", "not-json", "empty", "blank", "bad-label", "deep-json", "deep-text"]
 
 
 @pytest.mark.parametrize("behaviour", UNUSABLE)
