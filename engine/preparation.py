@@ -9,7 +9,7 @@ from engine.attempt import checked, rendered
 from engine.board import Board
 from engine.context import Context, TriggerInput
 from engine.definition import Node
-from engine.errors import LimitExceededError, UnknownKindError
+from engine.errors import UnknownKindError
 from engine.masking import MASK, Masker
 from engine.names import SECRET_TYPES, secret_names
 from engine.nodes.base import NodeKind, Outcome, Result
@@ -74,10 +74,11 @@ class Preparation:
             # What it goes through was written down when it began, so that it stays the same.
             config, context = checked(kind, step.input), self._context(step)
             return self._prepared(step, kind, context, lambda: kind.run(config, context))
-        if step.attempt == 0:
-            self._check_step_limit()
-            self._board.begun += 1
+        first = step.attempt == 0
+        self._board.begun += first
         step.begin(self._ports.clock.now())
+        if first and (limit := self._missing_steps()) is not None:
+            return limit
         if (pin := self._pin(step, kind)) is not None:
             return pin
         names = self._secret_names(step.node, kind)
@@ -116,12 +117,12 @@ class Preparation:
         seconds = step.node.timeout_seconds or kind.timeout_seconds
         return Prepared(step, context, work, kind.instant, seconds)
 
-    def _check_step_limit(self) -> None:
+    def _missing_steps(self) -> WaitingFor | None:
+        """Where the step, counted already, is one more than the execution may have."""
         most = self._settings.max_steps
-        if most is not None and self._board.begun >= most:
-            raise LimitExceededError(
-                f"This execution may have {most} steps at most", details={"max_steps": most}
-            )
+        if most is None or self._board.begun <= most:
+            return None
+        return WaitingFor("budget", None, {"steps": self._board.begun - 1, "max_steps": most})
 
     def _pin(self, step: Step, kind: NodeKind[Any]) -> Result | None:
         """In a dry run, the output that stands in for running the node."""

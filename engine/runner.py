@@ -274,9 +274,6 @@ class Runner:
         resuming = step.resuming
         try:
             found = await self._preparation.prepare(step)
-        except LimitExceededError as error:
-            self._endings.fail_execution(error)
-            return None
         except Exception as error:
             if not resuming:
                 if step.status != "running":

@@ -28,6 +28,7 @@ from agentflow_app.core.tenancy import Actor, Role
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.organizations.models import Membership, Organization
 from agentflow_app.providers.service import close_models
+from engine.testing import LocalEgress
 
 PASSWORD = "correct horse battery"
 
@@ -163,6 +164,15 @@ async def running(owner: str = "test-worker") -> AsyncIterator[ExecutionRuntime]
 async def runtime(api: FastAPI) -> AsyncIterator[ExecutionRuntime]:
     async with running() as started:
         yield started
+
+
+@pytest.fixture
+async def local_egress(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalEgress]:
+    """Runs reach this machine only, whatever name they call it by."""
+    local = LocalEgress()
+    monkeypatch.setattr("agentflow_app.executions.runtime.egress", lambda: local)
+    yield local
+    await local.aclose()
 
 
 def definition(*nodes: dict[str, Any], edges: list[tuple[str, ...]] | None = None) -> dict[str, Any]:

@@ -156,6 +156,10 @@ class VersionUseCases(DraftUseCases):
             raise AgentNotActive(f"The agent is {agent.status}; set its status to active first")
         return agent, await self._find(agent.id, agent.latest_version)
 
+    async def pinned(self, agent_id: UUID, number: int) -> AgentVersion:
+        """The version that a run is to use. Raises VersionNotFound."""
+        return await self._find(agent_id, number)
+
     async def graph(self, version_id: UUID | None) -> dict[str, Any]:
         """The definition of a version, by the version's own id."""
         found = await self.tx.execute(

@@ -16,7 +16,7 @@ MEANING: Final[Mapping[Permission, str]] = {
     "agents:write": "Make, change, publish and pause agents",
     "agents:delete": "Archive agents",
     "executions:read": "See runs, their steps, logs and events",
-    "executions:write": "Run agents, test and cancel runs",
+    "executions:write": "Run agents; test, cancel, resume and replay runs",
     "approvals:decide": "Approve and reject what a run asks",
     "org:read": "See the organization",
     "org:write": "Rename the organization and change its settings",

@@ -19,6 +19,8 @@ from agentflow_app.executions.models import Execution
 from agentflow_app.executions.schemas import ExecutionOut
 
 RUN_JOB = "execution.run"
+LIMITS = "limits"
+"""Where an execution's `options` keep what stands in for its agent's settings."""
 _COMPUTED = {"trigger_data", "agent_name", "waiting_for"}
 
 
@@ -27,6 +29,10 @@ class ExecutionNotFound(NotFound):
 
     def __init__(self, execution_id: UUID) -> None:
         super().__init__(f"There is no execution {execution_id}")
+
+
+class StepNotFound(NotFound):
+    code = "STEP_NOT_FOUND"
 
 
 class ExecutionUseCases:
@@ -47,6 +53,12 @@ class ExecutionUseCases:
         if found is None:
             raise ExecutionNotFound(execution_id)
         return found
+
+    async def graph_of(self, execution: Execution) -> dict[str, Any]:
+        """The definition that it runs. Raises VersionNotFound where that is gone."""
+        if execution.definition is not None:
+            return execution.definition
+        return await AgentService(self.tx, self.actor).graph(execution.agent_version_id)
 
     async def render(self, executions: Iterable[Execution]) -> list[ExecutionOut]:
         rows = list(executions)

@@ -74,7 +74,8 @@ _POLL = text(
     """
     SELECT e.id, e.epoch, e.cancel_requested, s.id AS step_id, s.signal
     FROM executions e LEFT JOIN execution_steps s
-        ON s.execution_id = e.id AND s.signal IS NOT NULL AND s.status IN ('waiting', 'waiting_approval')
+        ON s.execution_id = e.id AND s.signal IS NOT NULL
+            AND s.status IN ('waiting', 'waiting_approval', 'uncertain')
     WHERE e.id = ANY(:ids)
     """
 )

@@ -9,9 +9,9 @@ from sqlmodel import col
 
 from agentflow_app.agents.service import AgentService
 from agentflow_app.audit.service import record
-from agentflow_app.core.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from agentflow_app.core.errors import Conflict, Forbidden, ValidationFailed
 from agentflow_app.core.tenancy import Actor
-from agentflow_app.executions.base import ExecutionUseCases
+from agentflow_app.executions.base import ExecutionUseCases, StepNotFound
 from agentflow_app.executions.inputs import check_fit
 from agentflow_app.executions.models import Execution, ExecutionStep
 from agentflow_app.executions.schemas import ENDED, ApprovalOut, ApproveRequest, ExecutionOut
@@ -36,10 +36,6 @@ class NothingToApprove(Conflict):
 
 class AlreadyDecided(Conflict):
     code = "ALREADY_DECIDED"
-
-
-class StepNotFound(NotFound):
-    code = "STEP_NOT_FOUND"
 
 
 class DecideUseCases(ExecutionUseCases):

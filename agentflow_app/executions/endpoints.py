@@ -1,4 +1,4 @@
-"""/executions and what starts them: look, cancel, approve, stream."""
+"""/executions and what starts them: look, cancel, resume, resolve, approve, stream."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,6 +25,8 @@ from agentflow_app.executions.schemas import (
     ExecutionOut,
     ExecutionQuery,
     LogOut,
+    ResolveRequest,
+    ResumeRequest,
     StepOut,
     TestRequest,
 )
@@ -126,6 +128,20 @@ async def list_logs(
 @router.post("/executions/{execution_id}/cancel", status_code=202)
 async def cancel(execution_id: UUID, actor: CurrentActor, tx: CurrentTransaction) -> ExecutionOut:
     return await ExecutionService(tx, actor).cancel(execution_id)
+
+
+@router.post("/executions/{execution_id}/resume", status_code=202)
+async def resume(
+    execution_id: UUID, actor: CurrentActor, tx: CurrentTransaction, data: ResumeRequest | None = None
+) -> ExecutionOut:
+    return await ExecutionService(tx, actor).resume(execution_id, data or ResumeRequest())
+
+
+@router.post("/executions/{execution_id}/steps/{step_id}/resolve", status_code=202)
+async def resolve(
+    execution_id: UUID, step_id: UUID, data: ResolveRequest, actor: CurrentActor, tx: CurrentTransaction
+) -> ExecutionOut:
+    return await ExecutionService(tx, actor).resolve(execution_id, step_id, data)
 
 
 @router.post("/executions/{execution_id}/approve")

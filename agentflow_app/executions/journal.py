@@ -30,9 +30,7 @@ from engine.ports import (
     Usage,
     WaitingFor,
 )
-from engine.step import OPEN
-
-_OPEN_WAITS = ("waiting", "waiting_approval")
+from engine.step import OPEN, WAITING
 
 _PARK = text(
     """
@@ -92,7 +90,7 @@ class PostgresJournal:
             rows = await tx.execute(
                 select(col(ExecutionStep.id), col(ExecutionStep.signal)).where(
                     col(ExecutionStep.execution_id) == self._claim.id,
-                    col(ExecutionStep.status).in_(_OPEN_WAITS),
+                    col(ExecutionStep.status).in_(WAITING),
                     col(ExecutionStep.signal).is_not(None),
                 )
             )

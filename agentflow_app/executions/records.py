@@ -96,7 +96,7 @@ WITH given AS (
         retry_at = excluded.retry_at, tokens_used = excluded.tokens_used, usage = excluded.usage,
         cost = excluded.cost, duration_ms = excluded.duration_ms, started_at = excluded.started_at,
         completed_at = excluded.completed_at,
-        signal = CASE WHEN excluded.status IN ('waiting', 'waiting_approval')
+        signal = CASE WHEN excluded.status IN ('waiting', 'waiting_approval', 'uncertain')
             THEN execution_steps.signal END
 ), events AS (
     INSERT INTO execution_events (execution_id, seq, org_id, event)
@@ -113,7 +113,8 @@ WITH given AS (
     FROM own CROSS JOIN LATERAL (VALUES (own.run_id, 'execution', 1::bigint, own.cost),
         (own.token_id, 'tokens', own.tokens, 0)) AS u(id, kind, quantity, cost)
     WHERE own.status IS NOT NULL AND NOT own.dry_run
-    ON CONFLICT (execution_id, record_type) DO NOTHING
+    ON CONFLICT (execution_id, record_type) DO UPDATE SET
+        quantity = excluded.quantity, unit_cost = excluded.unit_cost
 )
 SELECT id FROM own
 """

@@ -21,6 +21,14 @@ _SET_EXECUTION = text(
     WHERE id = :id
     """
 )
+_IS_REDACTED = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM executions WHERE id = :id
+            AND (trigger::text LIKE :mark OR variables::text LIKE :mark OR options::text LIKE :mark))
+        OR EXISTS (SELECT 1 FROM execution_steps WHERE execution_id = :id
+            AND (output_data::text LIKE :mark OR (status <> 'completed' AND input_data::text LIKE :mark)))
+    """
+)
 # What is read and written of each table, in the order of its key.
 _PARTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "execution_steps": ("id", "uuid", ("input_data", "output_data", "error", "waiting_for", "signal")),
@@ -107,6 +115,12 @@ async def redact_run(tx: Transaction, org_id: UUID, execution_id: UUID, redactio
         await _redact_table(tx, execution_id, table, key, kind, columns, redaction.stored)
     location = f"/api/v1/executions/{execution_id}"
     await rewrite_answers(tx, org_id, location, lambda body: _redacted_body(body, redaction))
+
+
+async def is_redacted(tx: Transaction, execution_id: UUID) -> bool:
+    """Whether something was taken out of what a run that goes on would need."""
+    given = {"id": execution_id, "mark": f'%"{REDACTED}"%'}
+    return bool((await tx.execute(_IS_REDACTED, given)).scalar_one())
 
 
 def _redacted_body(body: bytes, redaction: Redaction) -> bytes:

@@ -19,7 +19,7 @@ from agentflow_app.core.jobs import hints
 from agentflow_app.core.settings import Settings, settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.assignments import Assignment, assignments
-from agentflow_app.executions.base import RUN_JOB
+from agentflow_app.executions.base import LIMITS, RUN_JOB
 from agentflow_app.executions.claims import Claim
 from agentflow_app.executions.journal import PostgresJournal, Standing
 from agentflow_app.organizations.settings import read_settings
@@ -220,6 +220,8 @@ class ExecutionRuntime:
         chosen = read_settings(found.organization_settings)
         way_out = egress().limited(chosen.egress_allowed_hosts)
         trigger = found.trigger
+        options = {**found.options}
+        limits = options.pop(LIMITS, {})
         return Runner(
             await assignments().definition(claim.org_id, found),
             Ports(
@@ -239,8 +241,8 @@ class ExecutionRuntime:
                 query=trigger.get("query", {}),
                 method=trigger.get("method"),
             ),
-            settings=_run_settings(found.agent_settings, claim.active_ms),
-            dry_run=DryRun(**found.options) if found.dry_run else None,
+            settings=_run_settings({**found.agent_settings, **limits}, claim.active_ms),
+            dry_run=DryRun(**options) if found.dry_run else None,
             variables=found.variables,
         )
 

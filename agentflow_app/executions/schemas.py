@@ -1,6 +1,7 @@
 """What the execution calls take and give."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from agentflow_app.core.pagination import PageQuery
 from agentflow_app.core.schemas import Input, Money, Output
+from agentflow_app.core.tables import LARGEST_INTEGER
 
 ExecutionStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
 TriggeredBy = Literal[
@@ -43,6 +45,28 @@ class ApproveRequest(Input):
     decision: Literal["approved", "rejected"] | None = None
     comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
     data: Any = None
+
+
+class Limits(Input):
+    """What stands in for the agent's own settings from now on. Seconds, counts, USD."""
+
+    timeout_seconds: float | None = Field(default=None, gt=0, le=7 * 86_400)
+    max_cost: Decimal | None = Field(default=None, gt=0, max_digits=12, decimal_places=6)
+    max_steps: int | None = Field(default=None, ge=1, le=100_000)
+
+
+class ResumeRequest(Input):
+    """`version`: a newer one to go on with."""
+
+    version: int | None = Field(default=None, ge=1, le=LARGEST_INTEGER)
+    settings: Limits | None = None
+
+
+class ResolveRequest(Input):
+    """What became of an uncertain step; `output` is what it came to, where it is done."""
+
+    outcome: Literal["done", "retry", "failed"]
+    output: Any = None
 
 
 class StartedRun(Output):

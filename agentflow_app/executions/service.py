@@ -1,4 +1,4 @@
-"""The execution use cases: start and test, look, cancel, decide."""
+"""The execution use cases: start and test, look, cancel, decide, resume."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.core.pagination import Page, PageQuery, like, paginate
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.addresses import with_resume_url
+from agentflow_app.executions.continuing import ResumeUseCases
 from agentflow_app.executions.deciding import DecideUseCases
 from agentflow_app.executions.models import Execution, ExecutionEvent, ExecutionLog, ExecutionStep
 from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StartedRun, StepOut
@@ -28,7 +29,7 @@ class StepQuery(PageQuery):
     order: Literal["asc", "desc"] = "asc"
 
 
-class ExecutionService(StartUseCases, DecideUseCases):
+class ExecutionService(StartUseCases, DecideUseCases, ResumeUseCases):
     """Everything one may do with executions, as one actor in one transaction."""
 
     async def ensure_agent(self, agent_id: UUID) -> None:
@@ -56,10 +57,7 @@ class ExecutionService(StartUseCases, DecideUseCases):
     async def definition(self, execution_id: UUID) -> dict[str, Any]:
         """The graph that this run uses."""
         self.actor.require("executions:read")
-        execution = await self.load(execution_id)
-        if execution.definition is not None:
-            return execution.definition
-        return await AgentService(self.tx, self.actor).graph(execution.agent_version_id)
+        return await self.graph_of(await self.load(execution_id))
 
     async def steps(self, execution_id: UUID) -> "list[StepOut]":
         """All of them, in the order in which they began."""

@@ -197,6 +197,8 @@ TABLE = (
     Row("GET", RUN + "/logs", 200, 200, 200, 200, 404, 403),
     Row("GET", RUN + "/events", None, 200, 200, 200, 404, 403),
     Row("POST", RUN + "/cancel", 202, 202, 202, 403, 404, 403),
+    Row("POST", RUN + "/resume", 409, 409, 409, 403, 404, 403, {"version": 1}),
+    Row("POST", RUN + "/steps/{step_id}/resolve", 409, 409, 409, 403, 404, 403, {"outcome": "retry"}),
     Row("POST", RUN + "/approve", 200, 200, 200, 403, 404, 403, {"decision": "rejected"}),
     Row("GET", B + "/approvals", 200, 200, 200, 200, 200, 403),
     Row("GET", B + "/org/secrets", 200, 200, 200, 403, 200, 403),
@@ -318,6 +320,7 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         async for event in follow(alice.actor, run):
             if event["type"] == "execution.waiting":
                 break
+    steps = (await alice.client.get(f"/executions/{run}/steps")).json()["data"]
     body = {"email": unique_email("invited"), "role": "editor"}
     invited = await alice.client.post("/org/invitations", json=body)
     member = await join(api, alice, "member", "viewer")
@@ -345,6 +348,7 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         "identity_id": str(identity),
         "agent_id": agent_id,
         "execution_id": run,
+        "step_id": steps[0]["id"],
         "key_id": key.json()["id"],
         "org_id": str(alice.org_id),
         "slug": (await alice.client.get("/org")).json()["slug"],

@@ -101,13 +101,26 @@ async def test_calls_at_the_same_time_share_the_budget():
     assert sorted(host.statuses.values()) == ["completed", "waiting"]
 
 
-async def test_too_many_steps_fail_the_execution_whatever_the_node_says():
-    definition = graph(put("a"), put("b"), put("c", on_error="continue"), "a>b", "b>c")
+async def test_one_step_too_many_parks_whatever_the_node_says_and_goes_on_with_more():
+    definition = graph(put("a"), put("b"), put("c", on_error="continue"), put("d"), "a>b", "b>c", "c>d")
     host = Host(definition, settings=RunSettings(max_steps=2))
-    end = ended(await host.run())
-    assert end.error["code"] == "LIMIT_EXCEEDED"
-    assert host.statuses == {"a": "completed", "b": "completed", "c": "skipped"}
-    assert ended(await Host(definition, settings=RunSettings(max_steps=3)).run()).status == "completed"
+    for _ in range(2):
+        outcome = await host.run()
+        assert isinstance(outcome, Parked)
+        told = {**outcome.waiting_for.details, "kind": outcome.waiting_for.kind}
+        assert {name: told[name] for name in ("kind", "steps", "max_steps", "node_id")} == {
+            "kind": "budget",
+            "steps": 2,
+            "max_steps": 2,
+            "node_id": "c",
+        }
+        assert host.statuses == {"a": "completed", "b": "completed", "c": "waiting"}
+    host.settings = RunSettings(max_steps=3)
+    assert isinstance(await host.run(), Parked)
+    assert host.statuses == {"a": "completed", "b": "completed", "c": "completed", "d": "waiting"}
+    host.settings = RunSettings(max_steps=4)
+    assert ended(await host.run()).status == "completed"
+    assert host.steps["c"].attempt == 1
 
 
 async def test_an_execution_that_takes_too_long_fails(egress):

@@ -590,10 +590,14 @@ async def test_the_items_stay_those_that_the_loop_began_with(egress):
 
 
 async def test_every_step_in_every_round_counts():
-    result = await run(simple(), [1, 2, 3], settings=RunSettings(max_steps=3))
-    assert (result.status, result.error["code"]) == ("failed", "LIMIT_EXCEEDED")
-    assert list(by_iteration(result.steps, "a", "status").values()) == ["completed", "completed", "skipped"]
-    assert (await run(simple(), [1, 2, 3], settings=RunSettings(max_steps=5))).status == "completed"
+    host = Host(simple(), [1, 2, 3], settings=RunSettings(max_steps=3))
+    outcome = await host.run()
+    assert isinstance(outcome, Parked)
+    assert outcome.waiting_for.kind == "budget"
+    steps = host.journal.steps.values()
+    assert list(by_iteration(steps, "a", "status").values()) == ["completed", "completed", "waiting"]
+    host.settings = RunSettings(max_steps=5)
+    assert ended(await host.run()).status == "completed"
 
 
 async def test_steps_of_earlier_workers_count_too():
@@ -601,8 +605,9 @@ async def test_steps_of_earlier_workers_count_too():
     assert isinstance(await host.run(), Parked)
     (waiting,) = [step for step in host.journal.steps.values() if step.status == "waiting_approval"]
     host.journal.signal(waiting.step_id, {"kind": "approval", "decision": "approved"})
-    end = ended(await host.run())
-    assert (end.status, end.error["code"]) == ("failed", "LIMIT_EXCEEDED")
+    outcome = await host.run()
+    assert isinstance(outcome, Parked)
+    assert outcome.waiting_for.kind == "budget"
     assert by_iteration(host.journal.steps.values(), "who", "status") == {
         (0,): "completed",
         (1,): "completed",
