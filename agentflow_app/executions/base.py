@@ -17,6 +17,9 @@ from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.addresses import with_resume_url
 from agentflow_app.executions.models import Execution
 from agentflow_app.executions.schemas import ExecutionOut
+from agentflow_app.vault.runs import variables
+from engine.definition import Definition
+from engine.names import variable_names
 
 RUN_JOB = "execution.run"
 LIMITS = "limits"
@@ -59,6 +62,15 @@ class ExecutionUseCases:
         if execution.definition is not None:
             return execution.definition
         return await AgentService(self.tx, self.actor).graph(execution.agent_version_id)
+
+    async def variables_for(
+        self, definition: Definition, kept: dict[str, Any] | None
+    ) -> dict[str, Any] | None:
+        """What the graph names of the organization's variables; those that the run had stay as they were."""
+        names = variable_names(definition)
+        if names is None or names:
+            return {**await variables(self.tx, self.actor.org_id, names), **(kept or {})}
+        return kept
 
     async def render(self, executions: Iterable[Execution]) -> list[ExecutionOut]:
         rows = list(executions)

@@ -11,6 +11,7 @@ from agentflow_app.agents.base import AgentNotActive
 from agentflow_app.agents.definitions import parse
 from agentflow_app.agents.service import AgentService
 from agentflow_app.audit.service import record
+from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import Conflict, ValidationFailed
 from agentflow_app.executions.base import LIMITS, ExecutionUseCases, StepNotFound
 from agentflow_app.executions.models import Execution, ExecutionStep
@@ -56,7 +57,7 @@ class ResumeUseCases(ExecutionUseCases):
         agent = await AgentService(self.tx, self.actor).load(execution.agent_id)
         if agent.status == "archived":
             raise AgentNotActive("The agent is archived; set its status before its runs go on")
-        steps = await self._states(execution.id)
+        steps = await states_of(self.tx, execution.id)
         await self._ensure_resumable(execution, steps)
         before = parse(await self.graph_of(execution))
         after = before
@@ -122,38 +123,6 @@ class ResumeUseCases(ExecutionUseCases):
         await self.tx.refresh(execution)
         return (await self.render([execution]))[0]
 
-    async def _states(self, execution_id: UUID) -> list[StepState]:
-        """Without what went in and came out."""
-        rows = await self.tx.execute(
-            select(
-                col(ExecutionStep.id),
-                col(ExecutionStep.node_id),
-                col(ExecutionStep.iteration),
-                col(ExecutionStep.step_order),
-                col(ExecutionStep.status),
-                col(ExecutionStep.attempts),
-                col(ExecutionStep.handle),
-                col(ExecutionStep.error),
-                col(ExecutionStep.started_at),
-            )
-            .where(col(ExecutionStep.execution_id) == execution_id)
-            .order_by(col(ExecutionStep.step_order))
-        )
-        return [
-            StepState(
-                str(step_id),
-                node_id,
-                tuple(iteration),
-                order,
-                status,
-                attempts,
-                handle=handle,
-                error=error,
-                started_at=started_at,
-            )
-            for step_id, node_id, iteration, order, status, attempts, handle, error, started_at in rows
-        ]
-
     async def _ensure_resumable(self, execution: Execution, steps: Sequence[StepState]) -> None:
         if execution.status == "waiting" and not execution.cancel_requested:
             if await self._stopped_at_budget(execution.id):
@@ -180,21 +149,16 @@ class ResumeUseCases(ExecutionUseCases):
         self, execution: Execution, before: Definition, steps: Sequence[StepState], number: int
     ) -> Definition:
         """Onto another version, if it has all that has run."""
-        if execution.agent_version is None:
+        if execution.agent_version is None or execution.definition is not None:
             raise ValidationFailed(fields={"version": "this run has a graph of its own, not a version"})
         if number < execution.agent_version:
             older = f"is older than the run's, which is {execution.agent_version}"
             raise ValidationFailed(fields={"version": older})
         version = await AgentService(self.tx, self.actor).pinned(execution.agent_id, number)
         after = parse(version.definition)
-        wrong = misfits(before, after, steps)
-        if wrong:
-            named = ", ".join(f"{each.node_id} ({each.reason})" for each in wrong)
-            raise VersionMismatch(
-                f"Version {number} does not have what has run already as it was: {named}",
-                details={"nodes": [{"node_id": each.node_id, "reason": each.reason} for each in wrong]},
-            )
+        refuse_misfits(before, after, steps)
         execution.agent_version_id, execution.agent_version = version.id, version.version
+        execution.variables = await self.variables_for(after, execution.variables)
         return after
 
     async def _turn(self, execution_id: UUID, found: dict[str, Fate]) -> None:
@@ -205,3 +169,47 @@ class ResumeUseCases(ExecutionUseCases):
         if again:
             given = {"ids": [UUID(key) for key in again], "statuses": list(again.values())}
             await self.tx.execute(_AGAIN, {"execution": execution_id, **given})
+
+
+def refuse_misfits(before: Definition, after: Definition, steps: Sequence[StepState]) -> None:
+    """Raises VersionMismatch where `after` does not have what ended in these steps as it was."""
+    wrong = misfits(before, after, steps)
+    if wrong:
+        named = ", ".join(f"{each.node_id} ({each.reason})" for each in wrong)
+        raise VersionMismatch(
+            f"The graph does not have what has run already as it was: {named}",
+            details={"nodes": [{"node_id": each.node_id, "reason": each.reason} for each in wrong]},
+        )
+
+
+async def states_of(tx: Transaction, execution_id: UUID) -> list[StepState]:
+    """The steps of a run, without what went in and came out."""
+    rows = await tx.execute(
+        select(
+            col(ExecutionStep.id),
+            col(ExecutionStep.node_id),
+            col(ExecutionStep.iteration),
+            col(ExecutionStep.step_order),
+            col(ExecutionStep.status),
+            col(ExecutionStep.attempts),
+            col(ExecutionStep.handle),
+            col(ExecutionStep.error),
+            col(ExecutionStep.started_at),
+        )
+        .where(col(ExecutionStep.execution_id) == execution_id)
+        .order_by(col(ExecutionStep.step_order))
+    )
+    return [
+        StepState(
+            str(step_id),
+            node_id,
+            tuple(iteration),
+            order,
+            status,
+            attempts,
+            handle=handle,
+            error=error,
+            started_at=started_at,
+        )
+        for step_id, node_id, iteration, order, status, attempts, handle, error, started_at in rows
+    ]

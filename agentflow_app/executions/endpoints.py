@@ -1,4 +1,4 @@
-"""/executions and what starts them: look, cancel, resume, resolve, approve, stream."""
+"""/executions and what starts them: look, cancel, resume, replay, compare, resolve, approve, stream."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,10 +21,12 @@ from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.schemas import (
     ApprovalOut,
     ApproveRequest,
+    ComparisonOut,
     ExecuteRequest,
     ExecutionOut,
     ExecutionQuery,
     LogOut,
+    ReplayRequest,
     ResolveRequest,
     ResumeRequest,
     StepOut,
@@ -135,6 +137,28 @@ async def resume(
     execution_id: UUID, actor: CurrentActor, tx: CurrentTransaction, data: ResumeRequest | None = None
 ) -> ExecutionOut:
     return await ExecutionService(tx, actor).resume(execution_id, data or ResumeRequest())
+
+
+@router.post("/executions/{execution_id}/replay", status_code=202)
+async def replay(
+    execution_id: UUID,
+    data: ReplayRequest,
+    request: Request,
+    response: Response,
+    actor: CurrentActor,
+    tx: CurrentTransaction,
+    wait: Wait = 0,
+) -> ExecutionOut:
+    execution = await ExecutionService(tx, actor).replay(execution_id, data)
+    _accept(request, response, actor, execution, wait)
+    return execution
+
+
+@router.get("/executions/{execution_id}/compare/{other_id}")
+async def compare(
+    execution_id: UUID, other_id: UUID, actor: CurrentActor, tx: CurrentTransaction
+) -> ComparisonOut:
+    return await ExecutionService(tx, actor).compare(execution_id, other_id)
 
 
 @router.post("/executions/{execution_id}/steps/{step_id}/resolve", status_code=202)

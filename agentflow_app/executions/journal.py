@@ -54,6 +54,8 @@ class Standing:
     seq: int
     started_at: datetime
     usage: dict[str, Usage] = field(default_factory=dict)
+    bare: bool = False
+    """Whether nothing is recorded of its steps yet."""
 
 
 class PostgresJournal:
@@ -70,7 +72,7 @@ class PostgresJournal:
     async def load(self) -> Sequence[StepState]:
         """Of one that nothing was written of yet nothing is read. Raises LeaseLostError."""
         standing = await self._stands()
-        if standing.seq == 0:
+        if standing.bare:
             return []
         async with database().transaction(org_id=self._claim.org_id) as tx:
             await self._ensure_ours(tx)

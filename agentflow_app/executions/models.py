@@ -74,7 +74,10 @@ class Execution(SQLModel, table=True):
 
 
 class ExecutionStep(SQLModel, table=True):
-    """One node in one iteration. `signal` is what resolved its wait: written once, by whoever came first."""
+    """One node in one iteration. `signal` is what resolved its wait: written once, by whoever came first.
+
+    `taken_over`: a replay has it from the run that it repeats, or its output was given; it costs nothing.
+    """
 
     __tablename__ = "execution_steps"
     __table_args__ = (
@@ -112,6 +115,7 @@ class ExecutionStep(SQLModel, table=True):
     duration_ms: int | None = Field(default=None, sa_type=BigInteger)
     started_at: datetime | None = moment()
     completed_at: datetime | None = moment()
+    taken_over: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class ExecutionLog(SQLModel, table=True):

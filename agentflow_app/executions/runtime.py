@@ -190,7 +190,9 @@ class ExecutionRuntime:
         claim = held.claim
         found = await assignments().read(claim)
         held.in_turn = found.agent_settings.get("concurrency_limit") is not None
-        journal = PostgresJournal(claim, Standing(found.event_seq, found.started_at or claim.claimed_at))
+        bare = found.event_seq == 0 and found.triggered_by != "replay"
+        standing = Standing(found.event_seq, found.started_at or claim.claimed_at, bare=bare)
+        journal = PostgresJournal(claim, standing)
         if claim.claims > MAX_CLAIMS:
             await journal.give_up(error_json("WORKER_CRASHED", _WORKER_CRASHED, None, {}))
             return

@@ -17,6 +17,7 @@ TriggeredBy = Literal[
 ]
 Priority = Literal["low", "normal", "high"]
 PRIORITIES: dict[Priority, int] = {"low": 0, "normal": 1, "high": 2}
+NodeId = Annotated[str, StringConstraints(max_length=63)]
 ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -60,6 +61,15 @@ class ResumeRequest(Input):
 
     version: int | None = Field(default=None, ge=1, le=LARGEST_INTEGER)
     settings: Limits | None = None
+
+
+class ReplayRequest(Input):
+    """`overrides` are outputs by node id, `configs` whole configs; what depends on any of them runs again."""
+
+    from_node: NodeId
+    overrides: dict[NodeId, Any] = {}
+    version: int | None = Field(default=None, ge=1, le=LARGEST_INTEGER)
+    configs: dict[NodeId, dict[str, Any]] = {}
 
 
 class ResolveRequest(Input):
@@ -125,6 +135,30 @@ class StepOut(Output):
     attempts: int
     started_at: datetime | None
     completed_at: datetime | None
+    taken_over: bool = False
+
+
+class Difference(Output):
+    execution: Any
+    other: Any
+
+
+class StepDifference(Output):
+    """`changes`: of `status`, `output`, `error`, `cost`, `duration_ms`; none where one run alone has it."""
+
+    node_id: str
+    iteration: list[int]
+    only_in: Literal["execution", "other"] | None
+    changes: dict[str, Difference]
+
+
+class ComparisonOut(Output):
+    """`steps` are those that differ, in the order of the runs; `same_steps` counts the others."""
+
+    execution: ExecutionOut
+    other: ExecutionOut
+    same_steps: int
+    steps: list[StepDifference]
 
 
 class LogOut(Output):

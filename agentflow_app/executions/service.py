@@ -1,4 +1,4 @@
-"""The execution use cases: start and test, look, cancel, decide, resume."""
+"""The execution use cases: start and test, look, cancel, decide, resume, replay."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,11 +11,12 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.core.pagination import Page, PageQuery, like, paginate
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.addresses import with_resume_url
+from agentflow_app.executions.comparing import CompareUseCases
 from agentflow_app.executions.continuing import ResumeUseCases
 from agentflow_app.executions.deciding import DecideUseCases
 from agentflow_app.executions.models import Execution, ExecutionEvent, ExecutionLog, ExecutionStep
+from agentflow_app.executions.replaying import ReplayUseCases
 from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StartedRun, StepOut
-from agentflow_app.executions.starting import StartUseCases
 from engine.events import waiting_json
 from engine.ports import WaitingFor
 
@@ -29,7 +30,7 @@ class StepQuery(PageQuery):
     order: Literal["asc", "desc"] = "asc"
 
 
-class ExecutionService(StartUseCases, DecideUseCases, ResumeUseCases):
+class ExecutionService(ReplayUseCases, DecideUseCases, ResumeUseCases, CompareUseCases):
     """Everything one may do with executions, as one actor in one transaction."""
 
     async def ensure_agent(self, agent_id: UUID) -> None:

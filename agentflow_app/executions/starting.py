@@ -18,9 +18,7 @@ from agentflow_app.executions.schemas import (
     TriggeredBy,
 )
 from agentflow_app.organizations.plan import count_execution
-from agentflow_app.vault.runs import variables
 from engine.definition import Definition
-from engine.names import variable_names
 
 
 class StartUseCases(ExecutionUseCases):
@@ -84,9 +82,7 @@ class StartUseCases(ExecutionUseCases):
         return await self._enter(execution, definition)
 
     async def _enter(self, execution: Execution, definition: Definition) -> ExecutionOut:
-        names = variable_names(definition)
-        if names is None or names:
-            execution.variables = await variables(self.tx, self.actor.org_id, names)
+        execution.variables = await self.variables_for(definition, execution.variables)
         await count_execution(self.tx, self.actor)
         self.tx.add(execution)
         await self.tx.flush()
