@@ -12,7 +12,7 @@ from engine.board import Board
 from engine.context import TriggerInput
 from engine.definition import Definition
 from engine.endings import Endings
-from engine.errors import EngineError, ExecutionTimeoutError, LimitExceededError
+from engine.errors import EngineError, ExecutionTimeoutError
 from engine.events import error_json
 from engine.masking import MaskedEvents, Masker
 from engine.nodes.base import Outcome as StepOutcome
