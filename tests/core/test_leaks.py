@@ -40,7 +40,6 @@ from tests.engine.http_server import Answer, Request, serving
 from tests.executions.test_stream import address as address
 from tests.ui.conftest import OpenTab
 from tests.ui.conftest import open_tab as open_tab
-from tests.vault.conftest import local_egress as local_egress
 from tests.vault.test_vault import dumped
 
 
