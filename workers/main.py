@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import dramatiq
+import uvloop
 
 import workers.actors
 from agentflow_app.core import heartbeats
@@ -89,4 +90,4 @@ def worker() -> WorkerProcess:
 
 
 def run() -> None:
-    asyncio.run(worker().run())
+    uvloop.run(worker().run())

@@ -6,6 +6,7 @@ idle workers wait at: nobody looks at an empty queue.
 """
 
 import asyncio
+import hashlib
 import logging
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,7 @@ from dramatiq.errors import ConnectionClosed
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 
@@ -41,6 +42,8 @@ if redis.call('llen', KEYS[1]) == 0 then
     redis.call('ltrim', KEYS[1] .. '.bell', 0, ARGV[3])
 end
 """
+
+_HINT_HASH = hashlib.sha1(_HINT.encode(), usedforsecurity=False).hexdigest()
 
 
 class Consumer(_RedisConsumer):
@@ -146,8 +149,12 @@ class Hints:
         )
         message = message.copy(options={"redis_message_id": message.message_id})
         queue = f"{NAMESPACE}:{HINTS}"
-        script = redis_client().register_script(_HINT)
-        await script(keys=[queue], args=[message.message_id, message.encode(), MOST_RINGS])
+        redis: Any = redis_client()  # whose types leave open whether it is the asynchronous one
+        given = message.message_id, message.encode(), MOST_RINGS
+        try:
+            await redis.evalsha(_HINT_HASH, 1, queue, *given)
+        except NoScriptError:
+            await redis.eval(_HINT, 1, queue, *given)
 
 
 @lru_cache(maxsize=1)
