@@ -5,7 +5,9 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import authorization, engine_steps, runs
+import uvloop
+
+from benchmarks import authorization, engine_steps, journalled_steps, webhooks
 
 RESULTS = Path(__file__).with_name("results.md")
 PACKAGES = (
@@ -32,9 +34,11 @@ def main() -> None:
         "",
         *asyncio.run(engine_steps.report()),
         "",
+        *uvloop.run(journalled_steps.report()),
+        "",
         *asyncio.run(authorization.report()),
         "",
-        *asyncio.run(runs.report()),
+        *uvloop.run(webhooks.report()),
     ]
     text = "\n".join(lines) + "\n"
     RESULTS.write_text(text)

@@ -27,13 +27,15 @@ class Services:
 
 
 @contextmanager
-def own_services(data_dir: Path) -> Iterator[Services]:
+def own_services(data_dir: Path, *, durable: bool = False) -> Iterator[Services]:
+    """`durable`: commits wait for the disk, as they do in earnest."""
     kept = local_secrets(data_dir)
     postgres = Postgres(data_dir, kept.postgres_password, data_dir / "postgres.log")
     redis = EmbeddedRedis(data_dir, kept.redis_password, data_dir / "redis.log")
     try:
         postgres.make()
-        (postgres.cluster / "local.conf").write_text("fsync = off\nsynchronous_commit = off\n")
+        if not durable:
+            (postgres.cluster / "local.conf").write_text("fsync = off\nsynchronous_commit = off\n")
         postgres.start()
         redis.start()
         yield Services(data_dir, postgres, redis, kept.secret_key)
