@@ -157,6 +157,7 @@ async def _measured(installed: Installed) -> list[str]:
         connection.execute("CREATE TABLE bench_bound (id bigserial PRIMARY KEY, data jsonb)")
     await closed_loop(installed.hook, BODY, 4, 3.0)
     idle = installed.memory()
+    await asyncio.sleep(SECONDS)
     before, began = installed.busy(), time.perf_counter()
     await asyncio.sleep(SECONDS)
     resting = (installed.busy() - before) / (time.perf_counter() - began)
