@@ -20,6 +20,7 @@ from agentflow_app.core.database import (
     role_url,
     unavailable_when_down,
 )
+from agentflow_app.core.errors import Unavailable
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.settings import settings
 
@@ -27,6 +28,8 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Statement = tuple[bytes, Mapping[str, Any]]
 LARGEST_BATCH = 64
+LONGEST_SECONDS = 30.0
+"""After so long a database that keeps its connections open but does nothing counts as away."""
 LANES = 2
 
 
@@ -39,19 +42,29 @@ class Lane:
 
     async def transact(self, org_id: UUID | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
         """The rows of each statement, once all are committed. Raises Unavailable, and psycopg.Error."""
-        async with unavailable_when_down():
-            connection = await self._connected()
-            try:
-                async with connection.pipeline(), connection.transaction():
-                    if org_id is not None:
-                        await connection.execute(SET_TENANT, {"org": str(org_id), "user": ""})
-                    cursors = [await connection.execute(sql, given) for sql, given in statements]
-                return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
-            except BaseException:
-                # Whatever state it is in, the next transaction must not be part of it.
-                self._connection = None
-                await connection.close()
-                raise
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS), unavailable_when_down():
+                return await self._transact(await self._connected(), org_id, statements)
+        except TimeoutError as error:
+            raise Unavailable("The database does not answer; try again in a moment", retry_after=2) from error
+
+    async def _transact(
+        self,
+        connection: psycopg.AsyncConnection[TupleRow],
+        org_id: UUID | None,
+        statements: Sequence[Statement],
+    ) -> list[list[TupleRow]]:
+        try:
+            async with connection.pipeline(), connection.transaction():
+                if org_id is not None:
+                    await connection.execute(SET_TENANT, {"org": str(org_id), "user": ""})
+                cursors = [await connection.execute(sql, given) for sql, given in statements]
+            return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        except BaseException:
+            # Whatever state it is in, the next transaction must not be part of it.
+            self._connection = None
+            await connection.close()
+            raise
 
     async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
         if self._connection is None or self._connection.closed:

@@ -6,7 +6,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from agentflow_app.core import lanes as module
 from agentflow_app.core.database import database
+from agentflow_app.core.errors import Unavailable
 from agentflow_app.core.lanes import Batches, Lanes, lanes
 from tests.actors import Person
 
@@ -39,14 +41,22 @@ async def test_a_connection_that_was_cut_is_made_anew(alice: Person) -> None:
     ((pid,),) = (await lanes().transact(org_id, [(b"SELECT pg_backend_pid()", {})]))[0]
     async with database().transaction(alice.actor) as tx:
         await tx.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-    from agentflow_app.core.errors import Unavailable
-
     for _ in range(4):  # whichever lane is lent
         try:
             await lanes().transact(org_id, [(COUNT, {})])
         except Unavailable:
             continue
     assert (await lanes().transact(org_id, [(COUNT, {})]))[0] == [(1,)]
+
+
+async def test_a_database_that_hangs_counts_as_away(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Lanes("app", 1)
+    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.2)
+    with pytest.raises(Unavailable):
+        await one.transact(alice.actor.org_id, [(b"SELECT pg_sleep(60)", {})])
+    monkeypatch.undo()
+    assert await one.transact(alice.actor.org_id, [(COUNT, {})]) == [[(1,)]]
+    await one.close()
 
 
 async def test_what_is_asked_meanwhile_is_done_together() -> None:
