@@ -85,10 +85,10 @@ class Lanes:
     """A few lanes of one role, lent one transaction at a time."""
 
     def __init__(self, role: DatabaseRole, count: int) -> None:
-        self._all = [Lane(role) for _ in range(count)]
+        self._count = count
         self._free: asyncio.LifoQueue[Lane] = asyncio.LifoQueue()
-        for lane in self._all:
-            self._free.put_nowait(lane)
+        for _ in range(count):
+            self._free.put_nowait(Lane(role))
 
     async def transact(self, org_id: UUID | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
         """As `Lane.transact`, on the first lane that is free."""
@@ -99,8 +99,9 @@ class Lanes:
             self._free.put_nowait(lane)
 
     async def close(self) -> None:
-        for lane in self._all:
-            await lane.close()
+        """Once what is under way has ended."""
+        for _ in range(self._count):
+            await (await self._free.get()).close()
 
 
 class Batches(Generic[Item, Answer]):
