@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlmodel import col
 
 from agentflow_app.agents.service import AgentService
+from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import NotFound
 from agentflow_app.core.pagination import Page, paginate
@@ -16,6 +19,7 @@ from agentflow_app.core.tenancy import Actor
 from agentflow_app.schedules.keeping import database_time, plan_of
 from agentflow_app.schedules.models import AgentSchedule
 from agentflow_app.schedules.schemas import ScheduleOut, ScheduleQuery, UpcomingOut
+from engine.nodes.trigger.schedule import ScheduleConfig
 from engine.schedule import InvalidScheduleError, Schedule
 
 SHOWN = 5
@@ -96,6 +100,20 @@ def shown(plan: Schedule, timezone: str, now: datetime) -> list[UpcomingOut]:
     zone = ZoneInfo(timezone)
     times = plan.upcoming(now, SHOWN)
     return [UpcomingOut(at=each, local=each.astimezone(zone).isoformat()) for each in times]
+
+
+def preview(graph: dict[str, Any]) -> dict[str, list[UpcomingOut]]:
+    """The next times of each schedule trigger of a graph, by its node; of those whose settings are sound."""
+    found: dict[str, list[UpcomingOut]] = {}
+    for node in graph.get("nodes", ()):
+        if (node.get("type"), node.get("subtype")) != ("trigger", "schedule"):
+            continue
+        try:
+            config = ScheduleConfig.model_validate(node.get("config"))
+        except ValidationError:
+            continue
+        found[node["id"]] = shown(config.schedule(), config.timezone or "UTC", utcnow())
+    return found
 
 
 def _same(row: AgentSchedule) -> AgentSchedule:

@@ -41,6 +41,8 @@ from agentflow_app.ui.organizations.roles_page import roles_page
 from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.teams_page import teams_page
 from agentflow_app.ui.organizations.teams_state import Teams
+from agentflow_app.ui.schedules.page import schedules_page
+from agentflow_app.ui.schedules.state import Schedules
 from agentflow_app.ui.sso.door_page import sso_page
 from agentflow_app.ui.sso.page import single_sign_on_page
 from agentflow_app.ui.sso.state import SingleSignOn
@@ -60,6 +62,7 @@ def add_pages(app: rx.App) -> None:
     app.add_page(runs_page, route="/runs", title="Runs · AgentFlow", on_load=Runs.load)
     app.add_page(run_page, route="/runs/[run_id]", title="Run · AgentFlow", on_load=Run.load)
     app.add_page(approvals_page, route="/approvals", title="Approvals · AgentFlow", on_load=Approvals.load)
+    app.add_page(schedules_page, route="/schedules", title="Schedules · AgentFlow", on_load=Schedules.load)
     app.add_page(
         rx.fragment,
         route="/settings",

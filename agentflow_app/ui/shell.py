@@ -23,6 +23,7 @@ DESTINATIONS: Final = (
     Destination("Agents", "/agents", "workflow"),
     Destination("Runs", "/runs", "activity"),
     Destination("Approvals", "/approvals", "user-round-check"),
+    Destination("Schedules", "/schedules", "calendar-clock"),
     Destination("Settings", "/settings", "settings"),
 )
 

@@ -61,7 +61,7 @@ async def test_an_unknown_address_says_so(visit: Visit) -> None:
     await expect(ada.page.get_by_role("heading", name="There is no such page")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/", "/agents", "/runs", "/approvals"])
+@pytest.mark.parametrize("path", ["/", "/agents", "/runs", "/approvals", "/schedules"])
 async def test_lists_fit_a_phone(visit: Visit, path: str) -> None:
     ada = await visit(size=PHONE)
     await ada.go(path)

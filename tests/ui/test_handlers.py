@@ -31,6 +31,7 @@ from agentflow_app.ui.organizations.roles_state import Roles
 from agentflow_app.ui.organizations.switcher import Switcher
 from agentflow_app.ui.organizations.teams_state import Teams
 from agentflow_app.ui.ownership import Owner
+from agentflow_app.ui.schedules.state import Schedules
 from agentflow_app.ui.shell import Shell
 from agentflow_app.ui.sso.state import SingleSignOn
 from agentflow_app.ui.vault.credentials_state import Credentials
@@ -65,6 +66,7 @@ PEOPLE = (
     Credentials,
     Operator,
     SingleSignOn,
+    Schedules,
 )
 CONNECTION = {
     "name": "Canary connection",
@@ -261,6 +263,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "clear": (),
         },
         Run: {"load": (), "run_again": ()},
+        Schedules: {"load": (), "load_more": (), "set_search": ("x",)},
         Live: {
             "select_step": (things.step,),
             "select_node": ("ask",),

@@ -195,6 +195,22 @@ def _address(node: Any) -> rx.Component:
     )
 
 
+def _next_runs(node: Any) -> rx.Component:
+    """Of a schedule trigger, as it was saved last."""
+    times: Any = rx.Var.create(Builder.upcoming).to(dict[str, list[str]])[node["id"].to(str)]
+    return rx.cond(
+        (node["type"] == "trigger") & (node["subtype"] == "schedule") & times.bool(),
+        rx.el.div(
+            rx.el.div("Next runs", class_name="text-sm font-medium text-gray-12"),
+            rx.el.ol(
+                rx.foreach(times.to(list[str]), lambda each: rx.el.li(each)),
+                class_name="text-sm text-gray-11 tabular-nums",
+            ),
+            class_name="flex flex-col gap-1 p-3 border-b border-gray-a4",
+        ),
+    )
+
+
 def _label(node: Any) -> rx.Component:
     return rx.el.div(
         rx.el.label("Label", html_for="node-label", class_name="text-sm font-medium text-gray-12"),
@@ -244,6 +260,7 @@ def inspector() -> rx.Component:
         rx.el.aside(
             _head(node),
             _address(node),
+            _next_runs(node),
             rx.el.fieldset(
                 rx.el.div(_label(node), _fields(node, "fields"), class_name="flex flex-col gap-4 p-3"),
                 rx.cond(

@@ -15,7 +15,9 @@ from agentflow_app.core.errors import AppError, ValidationFailed
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.schemas import ExecuteRequest, ExecutionQuery, TestRequest
 from agentflow_app.executions.service import ExecutionService
+from agentflow_app.schedules.service import preview
 from agentflow_app.ui.executions.live import Live
+from agentflow_app.ui.schedules.state import as_shown
 from agentflow_app.ui.session import PageState, SignedOut, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
 from agentflow_app.vault.names import credential_names, known_names
@@ -59,6 +61,8 @@ class Builder(PageState, rx.State):
     variables: list[NamedRow] = []
     secrets: list[NamedRow] = []
     unpublished: bool = False
+    upcoming: dict[str, list[str]] = {}
+    """When each schedule trigger of the draft would run next, on its own clock."""
 
     sample: str = "{}"
     sample_error: str = ""
@@ -120,6 +124,10 @@ class Builder(PageState, rx.State):
         self._note(draft)
 
     def _note(self, draft: DraftOut) -> None:
+        self.upcoming = {
+            node_id: [as_shown(each.local) for each in times]
+            for node_id, times in preview(draft.definition).items()
+        }
         self.problems = [problem.model_dump(mode="json") for problem in draft.problems]
         self.unpublished = bool(diff(self._live, draft.definition).parts) if self._live else True
 
