@@ -18,6 +18,7 @@ from agentflow_app.ui.api_keys.state import ApiKeys
 from agentflow_app.ui.approvals.state import Approvals
 from agentflow_app.ui.audit.state import Audit
 from agentflow_app.ui.builder.state import Builder
+from agentflow_app.ui.executions.again import Again
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.state import Run, Runs
 from agentflow_app.ui.home.state import Home
@@ -272,6 +273,13 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_edited": ("x",),
             "decide": ("approved",),
         },
+        Again: {
+            "resume": (),
+            "resolve": ("done",),
+            "set_asking": (True,),
+            "set_draft": ("x",),
+            "replay": (False,),
+        },
         Approvals: {
             "load": (),
             "set_comment": (things.step, "x"),
@@ -421,7 +429,7 @@ def shown(tab: Tab) -> str:
     return str(
         [
             tab.state(kind).dict()
-            for kind in (Home, Agents, Builder, Runs, Run, Live, Approvals, Shell, *PEOPLE)
+            for kind in (Home, Agents, Builder, Runs, Run, Live, Again, Approvals, Shell, *PEOPLE)
         ]
     )
 

@@ -11,6 +11,7 @@ from agentflow_app.ui.components.relative_time import relative_time
 from agentflow_app.ui.components.states import failure_state, skeleton
 from agentflow_app.ui.components.status import demo_badge, status_badge
 from agentflow_app.ui.components.table import length
+from agentflow_app.ui.executions.again import Again, replay_button, replay_dialog, settling
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.parts import log_list, step_panel, waiting_note, waterfall
 from agentflow_app.ui.executions.state import Run
@@ -41,6 +42,10 @@ def _header() -> rx.Component:
                 rx.cond(run.duration, rx.el.span(run.duration)),
                 rx.cond(run.tokens, rx.el.span(run.tokens)),
                 rx.cond(run.cost, rx.el.span(run.cost)),
+                rx.cond(
+                    run.replay_of,
+                    rx.link("Replay of another run", href="/runs/" + run.replay_of, class_name="text-base"),
+                ),
                 waiting_note(),
                 class_name="mt-1 flex flex-wrap gap-x-4 gap-y-1 text-base text-gray-11 tabular-nums",
             ),
@@ -50,6 +55,10 @@ def _header() -> rx.Component:
             rx.cond(
                 ~run.ended & Shell.can_write,
                 button("Cancel run", icon_name="circle-slash", on_click=Live.cancel),
+            ),
+            rx.cond(
+                run.resumable & Shell.can_write,
+                button("Resume", icon_name="play", on_click=Again.resume),
             ),
             link_button("Open agent", "/agents/" + run.agent_id, icon_name="workflow"),
             rx.cond(
@@ -115,7 +124,12 @@ def run_page() -> rx.Component:
         _graph(),
         rx.el.div(
             _titled("Steps", rx.cond(length(Live.steps) > 0, waterfall(), _not_begun())),
-            card(step_panel(), class_name="min-w-0 overflow-hidden"),
+            card(
+                settling(),
+                step_panel(),
+                rx.el.div(replay_button(), class_name="px-4 pb-4"),
+                class_name="min-w-0 overflow-hidden",
+            ),
             class_name="grid lg:grid-cols-2 gap-4 mt-4 items-start",
         ),
         rx.el.div(
@@ -132,6 +146,7 @@ def run_page() -> rx.Component:
             _titled("Log", log_list()),
             class_name="flex flex-col gap-4 mt-4",
         ),
+        replay_dialog(),
     )
     return shell(
         rx.cond(

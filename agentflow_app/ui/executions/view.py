@@ -52,6 +52,8 @@ class RunRow:
     error: str = ""
     ended: bool = False
     waiting: str = ""
+    resumable: bool = False
+    replay_of: str = ""
 
 
 @dataclass
@@ -141,6 +143,8 @@ def run_row(run: ExecutionOut) -> RunRow:
         error=(run.error or {}).get("message", ""),
         ended=run.status in ENDED,
         waiting=WAIT_LABELS.get(kind, "") if run.status == "waiting" else "",
+        resumable=run.status in ("failed", "cancelled") or (run.status == "waiting" and kind == "budget"),
+        replay_of=str(run.replay_of or ""),
     )
 
 
