@@ -5,9 +5,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TextIO
 
 import psycopg
 from psycopg import sql
+
+from agentflow_app.core.embedded.addresses import with_embedded
+from agentflow_app.core.settings import settings
 
 SHOWN = 20
 """Rows of one rule that are named; the others are counted."""
@@ -135,6 +139,20 @@ _CROSSING = """
     SELECT c.{mine}::text, {told} FROM {child} c JOIN {parent} p ON p.{theirs} = c.{mine}
     WHERE c.org_id <> p.org_id
 """
+
+
+def examine_rows(out: TextIO) -> int:
+    """Writes what breaks a rule and returns the exit code: 1 when something does."""
+    counts: dict[str, int] = {}
+    with psycopg.connect(with_embedded(settings()).database_url, connect_timeout=3) as connection:
+        for breach in breaches(connection):
+            counts[breach.rule] = counts.get(breach.rule, 0) + 1
+            if counts[breach.rule] <= SHOWN:
+                out.write(f"  ✗ {breach.rule:<28} {breach.id}: {breach.detail}\n")
+    for rule, count in counts.items():
+        out.write(f"\n{rule}: {count}")
+    out.write("\n" if counts else "\nEvery rule holds.\n")
+    return 1 if counts else 0
 
 
 def breaches(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator[Breach]:

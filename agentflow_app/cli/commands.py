@@ -79,9 +79,18 @@ def build(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    invariants: Annotated[
+        bool, typer.Option("--invariants", help="Look for rows that break a rule, in every organization")
+    ] = False,
+) -> None:
     """Say what is reachable, in which version, what is wrong and how to mend it."""
     from agentflow_app.doctor import examine, report
+
+    if invariants:
+        from agentflow_app.invariants import examine_rows
+
+        raise typer.Exit(examine_rows(sys.stdout))
 
     raise typer.Exit(report(examine(), sys.stdout))
 
