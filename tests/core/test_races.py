@@ -8,7 +8,20 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from agentflow_app.core.database import database
-from tests.actors import GREETING, REVIEW, People, Person, join, published, running, sign_up
+from agentflow_app.executions.runtime import ExecutionRuntime
+from tests.actors import (
+    GREETING,
+    REVIEW,
+    People,
+    Person,
+    definition,
+    ended,
+    join,
+    node,
+    published,
+    running,
+    sign_up,
+)
 
 ROUNDS = 3
 
@@ -105,6 +118,42 @@ async def test_a_run_is_approved_rejected_or_cancelled(people: People) -> None:
         told = "SELECT count(*) FROM audit_logs WHERE resource_id = :run AND action IN (:a, :b)"
         parameters = {"run": run, "a": "execution.approved", "b": "execution.rejected"}
         assert await _count(alice, told, **parameters) == decisions.count(200)
+
+
+LATE = definition(
+    node("start", "trigger.manual"),
+    node("ask", "human.approval", message="?", timeout_seconds=3600),
+    node("yes", "action.template", template="approved"),
+    node("late", "action.template", template="expired"),
+    edges=[("start", "ask"), ("ask", "yes", "approved"), ("ask", "late", "expired")],
+)
+
+
+async def test_an_approval_is_given_or_expires_and_not_both(people: People) -> None:
+    alice = people.alice
+    agent_id = await published(alice, LATE)
+    async with running() as worker:
+        for _ in range(ROUNDS):
+            run = (await alice.client.post(f"/agents/{agent_id}/execute", json={})).json()["id"]
+            worker.poke()
+            async with asyncio.timeout(30):
+                while (await alice.client.get(f"/executions/{run}")).json()["status"] != "waiting":
+                    await asyncio.sleep(0.05)
+            body = {"decision": "approved"}
+            answer, _ = await asyncio.gather(
+                alice.client.post(f"/executions/{run}/approve", json=body), _expire(alice, run, worker)
+            )
+            assert answer.status_code in (200, 409)
+            outcome = "approved" if answer.status_code == 200 else "expired"
+            assert (await ended(alice, run))["output"] == {"text": outcome}
+
+
+async def _expire(person: Person, run: str, worker: ExecutionRuntime) -> None:
+    async with database().transaction(person.actor) as tx:
+        step = "UPDATE execution_steps SET wait_until = now() WHERE execution_id = :id AND node_id = 'ask'"
+        await tx.execute(text(step), {"id": run})
+        await tx.execute(text("UPDATE executions SET wake_at = now() WHERE id = :id"), {"id": run})
+    worker.poke()
 
 
 async def test_nothing_is_started_in_an_organization_that_is_being_deleted(alice: Person) -> None:

@@ -1,12 +1,17 @@
+import asyncio
 import base64
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from agentflow_app.core.settings import Settings
 from agentflow_app.headers import SecurityHeaders, inline_scripts
@@ -105,3 +110,58 @@ async def test_the_documentation_needs_no_other_server(stack: Installation) -> N
     assert "http" not in page.text.replace("http-equiv", "")
     assert [file.status_code for file in files] == [200, 200]
     assert none.status_code == 404
+
+
+def _socket(stack: Installation, origin: str) -> Any:
+    address = f"{stack.url.replace('http', 'ws')}/_event/?EIO=4&transport=websocket"
+    return connect(address, origin=Origin(origin), open_timeout=20)
+
+
+async def test_the_pages_socket_opens_for_our_own_pages_alone(stack: Installation) -> None:
+    async with _socket(stack, stack.url) as own:
+        assert str(await own.recv()).startswith("0")
+    for origin in ("https://evil.example", f"{stack.url}.evil.example", "null"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with _socket(stack, origin):
+                pass
+        assert refused.value.response.status_code in (400, 403)
+        async with httpx.AsyncClient() as client:
+            polled = await client.get(
+                f"{stack.url}/_event/?EIO=4&transport=polling", headers={"Origin": origin}
+            )
+        assert polled.status_code in (400, 403)
+
+
+BODIES = ("/api/v1/auth/login", "/api/v1/hooks/unknown")
+
+
+def _head(stack: Installation, path: str, length: str) -> bytes:
+    lines = (f"POST {path} HTTP/1.1", f"Host: {stack.url[7:]}", "Content-Type: application/json", length)
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_body_that_will_be_too_large_is_refused_before_it_comes(
+    stack: Installation, path: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+    writer.write(_head(stack, path, f"Content-Length: {2**31}"))
+    assert b" 413 " in await reader.readline()
+    writer.close()
+
+
+async def _pour(writer: asyncio.StreamWriter) -> None:
+    for _ in range(8000):
+        writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+        await writer.drain()
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_body_without_end_is_cut_off_and_not_kept(stack: Installation, path: str) -> None:
+    web = stack.processes()["web"]
+    before = web.memory_info().rss
+    _, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+    writer.write(_head(stack, path, "Transfer-Encoding: chunked"))
+    with pytest.raises(ConnectionError):
+        await _pour(writer)
+    assert web.memory_info().rss - before < 60_000_000

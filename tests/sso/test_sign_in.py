@@ -1,5 +1,6 @@
 """Signing in through a real OpenID provider, and all the ways in which that must not work."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -115,6 +116,17 @@ async def test_an_answer_counts_once(company: Company, open_window: Any) -> None
     fresh = parse_qs(urlsplit(await window.start(connection=company.id)).query)["state"][0]
     assert "SSO_PROVIDER_FAULT" in await window.back({**answer, "state": fresh})
     assert not window.is_in
+
+
+async def test_an_answer_that_is_brought_twice_at_once_counts_once(
+    company: Company, open_window: Any
+) -> None:
+    window, twin = open_window(), open_window()
+    answer = await window.at_provider(await window.start(connection=company.id), company.knows("ada"))
+    twin.app.cookies.update(dict(window.app.cookies))
+    places = await asyncio.gather(window.back(answer), twin.back(answer))
+    assert sorted("SSO_EXPIRED" in place for place in places) == [False, True]
+    assert window.is_in != twin.is_in
 
 
 async def test_only_verified_addresses_of_the_own_domain_come_in(
