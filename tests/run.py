@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     ensure_chromium()
+    # Once and before the clock of any test: it may take longer than a test is given.
+    subprocess.run([sys.executable, "-m", "agentflow_app.cli.commands", "build"], cwd=ROOT, check=True)
     # Children run elsewhere and are restarted; all write beside each other, and are combined here.
     os.environ["COVERAGE_FILE"] = str(ROOT / ".coverage")
     coverage = [sys.executable, "-m", "coverage"]

@@ -16,8 +16,8 @@ from pydantic_core import ValidationError as Mismatch
 from engine.errors import InvalidInputError
 
 MAX_PROBLEMS = 20
-MAX_WORK = 100_000
-"""Keywords applied to values; a second's work. References multiply without end otherwise."""
+MAX_WORK = 50_000
+"""Keywords applied to values; half a second's work. References multiply without end otherwise."""
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 _work: ContextVar[int] = ContextVar("schema_work")
