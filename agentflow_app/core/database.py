@@ -34,6 +34,8 @@ SET_TENANT = "SELECT set_config('app.org_id', %(org)s, true), set_config('app.us
 DatabaseRole = Literal["app", "system"]
 _TOO_MUCH = ("54000", "54001")
 """A value that PostgreSQL cannot hold; trying again is no use."""
+_NOT_NOW = ("25006", "25P03")
+"""A standby that has not taken over yet, a session that was ended: nothing is wrong with what was asked."""
 
 
 def role_name(owner_url: str, role: DatabaseRole) -> str:
@@ -231,15 +233,19 @@ async def unavailable_when_down() -> AsyncIterator[None]:
     except NoConnectionFree as error:
         raise Unavailable("The database is busy; try again in a moment", retry_after=2) from error
     except (OperationalError, psycopg.OperationalError) as error:
-        if getattr(getattr(error, "orig", error), "sqlstate", None) in _TOO_MUCH:
+        if _sqlstate(error) in _TOO_MUCH:
             raise
         raise Unavailable("The database does not answer; try again in a moment", retry_after=2) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    except (DBAPIError, psycopg.Error) as error:
+        if getattr(error, "connection_invalidated", False) or _sqlstate(error) in _NOT_NOW:
             raise Unavailable(
                 "The connection to the database was cut; try again in a moment", retry_after=2
             ) from error
         raise
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", error), "sqlstate", None)
 
 
 @lru_cache(maxsize=1)

@@ -222,6 +222,7 @@ class PostgresJournal:
             raise LeaseLostError(f"Execution {self._id} is owned by another worker")
         standing = await self._stands()
         standing.seq = record.seq + len(record.events)
+        standing.bare = standing.bare and not record.steps
         standing.usage |= {step.step_id: step.usage for step in record.steps if step.usage}
         self._opened = True
         if record.events:

@@ -49,6 +49,26 @@ async def test_a_connection_that_was_cut_is_made_anew(alice: Person) -> None:
     assert (await lanes().transact(org_id, [(COUNT, {})]))[0] == [(1,)]
 
 
+async def test_a_standby_that_took_over_counts_as_away(alice: Person) -> None:
+    """It refuses to write for a moment, which says nothing of what is written."""
+    one = Lanes("app", 1)
+    only_reads = (b"SET LOCAL transaction_read_only = on", {})
+    with pytest.raises(Unavailable):
+        await one.transact(alice.actor.org_id, [only_reads, (b"DELETE FROM organizations", {})])
+    assert await one.transact(alice.actor.org_id, [(COUNT, {})]) == [[(1,)]]
+    await one.close()
+
+
+async def test_so_it_does_where_requests_write(alice: Person) -> None:
+    async def write() -> None:
+        async with database().transaction(alice.actor) as tx:
+            await tx.execute(text("SET LOCAL transaction_read_only = on"))
+            await tx.execute(text("DELETE FROM organizations"))
+
+    with pytest.raises(Unavailable):
+        await write()
+
+
 async def test_a_database_that_hangs_counts_as_away(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     one = Lanes("app", 1)
     monkeypatch.setattr(module, "LONGEST_SECONDS", 0.2)

@@ -176,13 +176,15 @@ async def test_what_is_being_cancelled_cannot_be_approved(alice: Person) -> None
 
 
 class Failing:
-    """Lets the journal's writes of one run fail so many times."""
+    """Lets the journal's writes of one run fail so many times, after the first ones if need be."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, error: Exception, times: int) -> None:
-        real, self.left = PostgresJournal.write, times
+    def __init__(self, patch: pytest.MonkeyPatch, error: Exception, times: int, *, after: int = 0) -> None:
+        real, self.left, self.before = PostgresJournal.write, times, after
 
         async def write(journal: PostgresJournal, changes: Any) -> None:
-            if self.left:
+            if self.before:
+                self.before -= 1
+            elif self.left:
                 self.left -= 1
                 raise error
             await real(journal, changes)
@@ -220,6 +222,23 @@ async def test_what_cannot_be_recorded_fails_with_a_reason(
         found = await ended(alice, execution_id)
     assert (found["status"], found["error"]["code"]) == ("failed", code)
     assert "secret" not in str(found)
+
+
+async def test_what_cannot_be_recorded_later_on_leaves_no_step_open(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Failing(monkeypatch, DataError("INSERT", {}, ValueError("too long")), times=1, after=1)
+    naps = [node(name, "logic.delay", seconds=0.1) for name in ("nap", "again")]
+    execution_id = await _start(alice, definition(node("start", "trigger.manual"), *naps))
+    async with running():
+        found = await ended(alice, execution_id)
+    assert (found["status"], found["error"]["code"], found["error"]["node_id"]) == (
+        "failed",
+        "NOT_STORABLE",
+        "nap",
+    )
+    steps = (await alice.client.get(f"/executions/{execution_id}/steps")).json()["data"]
+    assert {s["node_id"]: s["status"] for s in steps} == {"start": "completed", "nap": "failed"}
 
 
 async def test_numbers_of_any_length_are_kept(alice: Person, runtime: ExecutionRuntime) -> None:
