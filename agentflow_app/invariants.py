@@ -35,6 +35,34 @@ class Breach:
 
 RULES = (
     Rule(
+        "deliveries_with_two_runs",
+        "what was delivered twice is one run, for as long as the delivery is known",
+        """
+        SELECT k.id, 'one delivery has the runs ' || string_agg(e.id::text, ', ' ORDER BY e.id)
+        FROM idempotency_keys k JOIN executions e ON e.agent_id = k.caller_id AND e.created_at >= k.created_at
+            AND e.triggered_by = 'webhook' AND e.trigger ->> 'method' = k.method
+        WHERE (k.path = '/hooks' AND k.key = e.trigger -> 'headers' ->> 'idempotency-key')
+            OR (k.path = '/hooks/deliveries' AND NOT e.trigger -> 'headers' ? 'idempotency-key'
+                AND k.key = encode(sha256(convert_to(CASE
+                    WHEN e.trigger -> 'headers' ? 'stripe-signature' THEN e.trigger -> 'data' ->> 'id'
+                    WHEN e.trigger -> 'headers' ? 'x-slack-signature' THEN e.trigger -> 'data' ->> 'event_id'
+                    ELSE coalesce(e.trigger -> 'headers' ->> 'webhook-id',
+                        e.trigger -> 'headers' ->> 'x-github-delivery') END, 'UTF8')), 'hex'))
+        GROUP BY k.id HAVING count(*) > 1
+        """,
+    ),
+    Rule(
+        "ticks_with_two_runs",
+        "each tick of a schedule is one run",
+        """
+        SELECT min(e.id::text), count(*) || ' runs have the tick of '
+            || (e.trigger -> 'data' ->> 'scheduled_at') || ' at ' || (e.trigger ->> 'node_id')
+        FROM executions e WHERE e.triggered_by = 'schedule'
+        GROUP BY e.agent_id, e.trigger ->> 'node_id', e.trigger -> 'data' ->> 'scheduled_at'
+        HAVING count(*) > 1
+        """,
+    ),
+    Rule(
         "open_steps_of_ended_runs",
         "what has ended has no open steps",
         """

@@ -1,18 +1,24 @@
 """Each rule finds the one thing that was made wrong for it, and nothing else."""
 
 from collections.abc import Callable
+from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.invariants import Breach, breaches
-from tests.actors import GREETING, Person, ended, published
+from tests.actors import GREETING, Person, definition, ended, node, published
 from tests.executions.test_resuming import start, steps_of
 
 Connection = psycopg.Connection[tuple[object, ...]]
 CORRUPTIONS = {
+    "ticks_with_two_runs": """
+        UPDATE executions SET triggered_by = 'schedule', trigger = jsonb_build_object(
+            'node_id', 'clock', 'data', jsonb_build_object('scheduled_at', '2030-01-01T00:00:00Z'))
+        WHERE agent_id = %(agent)s""",
     "open_steps_of_ended_runs": "UPDATE execution_steps SET status = 'waiting_approval' WHERE id = %(step)s",
     "running_without_owner": "UPDATE executions SET status = 'running' WHERE id = %(run)s",
     "waiting_for_nothing": "UPDATE executions SET status = 'waiting' WHERE id = %(run)s",
@@ -40,10 +46,17 @@ def owner(postgres_url: str) -> Callable[[], Connection]:
 async def test_a_rule_finds_exactly_what_breaks_it(
     alice: Person, mallory: Person, runtime: ExecutionRuntime, owner: Callable[[], Connection], rule: str
 ) -> None:
-    run_id = await start(alice, await published(alice, GREETING))
-    await ended(alice, run_id)
+    agent_id = await published(alice, GREETING)
+    for run_id in (await start(alice, agent_id), await start(alice, agent_id)):
+        await ended(alice, run_id)
     step_id = (await steps_of(alice, run_id))["greet"]["id"]
-    given = {"run": run_id, "step": step_id, "other": str(mallory.org_id), "nothing": str(new_id())}
+    given = {
+        "agent": agent_id,
+        "run": run_id,
+        "step": step_id,
+        "other": str(mallory.org_id),
+        "nothing": str(new_id()),
+    }
     with owner() as connection:
         before = set(breaches(connection))
         statement = CORRUPTIONS[rule]
@@ -56,3 +69,40 @@ async def test_a_rule_finds_exactly_what_breaks_it(
     assert {breach.rule for breach in found} == {rule}
     assert len(found) == 1
     assert before == set(), before
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "header_of_another"),
+    [
+        ({"Idempotency-Key": "k1"}, {"n": 1}, {"Idempotency-Key": "k2"}),
+        ({"X-GitHub-Delivery": "d1"}, {"n": 1}, {"X-GitHub-Delivery": "d2"}),
+        ({"Webhook-Id": "msg_1"}, {"id": "msg_1"}, {}),
+    ],
+    ids=["key", "delivery", "the body's id says nothing by itself"],
+)
+async def test_a_delivery_with_two_runs_is_found(
+    alice: Person,
+    anonymous: httpx.AsyncClient,
+    owner: Callable[[], Connection],
+    headers: dict[str, str],
+    body: dict[str, Any],
+    header_of_another: dict[str, str],
+) -> None:
+    agent_id = await published(alice, definition(node("hook", "trigger.webhook")))
+    agent = (await alice.client.get(f"/agents/{agent_id}")).json()
+    url = agent["trigger_config"]["webhook_url"].removeprefix("/api/v1")
+    first = (await anonymous.post(url, json=body, headers=headers)).json()["execution_id"]
+    again = (await anonymous.post(url, json=body, headers=headers)).json()["execution_id"]
+    other = (await anonymous.post(url, json=body, headers=header_of_another)).json()["execution_id"]
+    assert (first == again, first == other) == (True, False)
+    with owner() as connection:
+        assert set(breaches(connection)) == set()
+        connection.execute(
+            "UPDATE executions SET trigger = (SELECT trigger FROM executions WHERE id = %s) WHERE id = %s",
+            (first, other),
+        )
+        found = list(breaches(connection))
+        connection.rollback()
+    assert [breach.rule for breach in found] == ["deliveries_with_two_runs"]
+    assert first in found[0].detail
+    assert other in found[0].detail
