@@ -92,6 +92,16 @@ RULES = (
         """,
     ),
     Rule(
+        "waiting_for_ended_runs",
+        "who waits for a run hears of its end",
+        """
+        SELECT s.id, 'step ' || s.node_id || ' waits for the run ' || c.id || ', which is ' || c.status
+        FROM execution_steps s JOIN executions c ON c.parent_step_id = s.id
+        WHERE s.status = 'waiting' AND s.signal IS NULL
+            AND c.status IN ('completed', 'failed', 'cancelled')
+        """,
+    ),
+    Rule(
         "gaps_in_events",
         "events are numbered from 1 to event_seq",
         """

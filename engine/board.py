@@ -81,7 +81,7 @@ class Board:
             self._states[state.node_id, state.iteration] = state
             self._next_order = max(self._next_order, state.order + 1)
             self.begun += Step.attempts_of(state) > 0
-            self.spent += state.usage.cost if state.usage else 0
+            self.spent += state.usage.spent if state.usage else 0
             loop = self.graph.regions.owner.get(state.node_id)
             if loop is not None:
                 self._known_rounds.add((loop, state.iteration))
@@ -321,7 +321,7 @@ class Board:
     def add_usage(self, step: Step, usage: Usage | None) -> None:
         """Attempts add up: a failed one was paid for too."""
         step.add_usage(usage)
-        self.spent += usage.cost if usage else 0
+        self.spent += usage.spent if usage else 0
 
     def open_steps(self) -> list[Step]:
         return [step for round_ in self._passes for step in round_.steps.values() if step.status in OPEN]

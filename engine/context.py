@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.masking import Masker
-from engine.ports import Clock, Egress, EventSink, Iteration, LogEntry, LogLevel, Models, Ports, Usage
+from engine.ports import (
+    Agents,
+    Clock,
+    Egress,
+    EventSink,
+    Iteration,
+    LogEntry,
+    LogLevel,
+    Models,
+    Ports,
+    Usage,
+)
 from engine.secrets import Stamp
 
 
@@ -47,6 +58,7 @@ class Context:
         "iteration",
         "node_id",
         "step_id",
+        "timeout_seconds",
         "trigger",
         "usage",
     )
@@ -65,6 +77,7 @@ class Context:
         inputs: Callable[[], Mapping[str, Any]],
         dry_run: bool,
         masker: Masker | None = None,
+        timeout_seconds: float | None = None,
     ) -> None:
         self._ports = ports
         self._masker = masker or Masker()
@@ -77,6 +90,8 @@ class Context:
         self.trigger = trigger
         self._inputs = inputs
         self.dry_run = dry_run
+        self.timeout_seconds = timeout_seconds
+        """What the node itself says that it may take, a wait included."""
         self.usage: Usage | None = None
 
     @property
@@ -101,6 +116,14 @@ class Context:
     @property
     def egress(self) -> Egress:
         return self._ports.egress
+
+    @property
+    def agents(self) -> Agents:
+        return self._ports.agents
+
+    def without_secrets(self, value: Any) -> Any:
+        """JSON-like data as it may be stored."""
+        return self._masker.json(value)
 
     async def stamp(self, credential: str | None) -> Stamp:
         """For `egress.http`: puts the credential, by id or name, on the way, and keeps secrets on theirs."""
@@ -140,4 +163,5 @@ def add_usage(one: Usage | None, other: Usage | None) -> Usage | None:
         cost=one.cost + other.cost,
         model=other.model or one.model,
         provider=other.provider or one.provider,
+        delegated=one.delegated + other.delegated,
     )

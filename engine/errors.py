@@ -157,3 +157,40 @@ class ResponseTooLargeError(EngineError):
     """The answer is larger than a step may take in."""
 
     code = "RESPONSE_TOO_LARGE"
+
+
+class NoAgentsError(EngineError):
+    """There are no other agents where this runs."""
+
+    code = "NO_AGENTS"
+
+
+class UnknownAgentError(EngineError):
+    """The organization has no such agent."""
+
+    code = "UNKNOWN_AGENT"
+
+
+class AgentRefusedError(EngineError):
+    """The agent cannot be run as it stands: it is paused, say."""
+
+    code = "AGENT_REFUSED"
+
+
+class NestedTooDeepError(EngineError):
+    """Agents call one another without an end in sight."""
+
+    code = "NESTED_TOO_DEEP"
+
+
+class AgentsUnavailableError(EngineError):
+    """The agent cannot be started for now."""
+
+    code = "AGENTS_UNAVAILABLE"
+    retryable = True
+
+
+class AgentFailedError(EngineError):
+    """The run that a step called failed, or was cancelled."""
+
+    code = "AGENT_FAILED"

@@ -69,7 +69,8 @@ class ExpressionCheck:
         if not allowed:
             yield Problem(
                 "SECRET_NOT_ALLOWED",
-                f"{reference}: secrets can be used in the settings of actions and triggers only.",
+                f"{reference}: secrets can be used in the settings of actions and triggers only,"
+                " and not in what another agent is given.",
             )
         elif name is None:
             yield Problem("SECRET_NOT_ALLOWED", "A secret is named directly, like secrets.NAME.")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import EgressRefusedError, UnknownModelError
+from engine.errors import EgressRefusedError, NoAgentsError, UnknownModelError
 from engine.events import (
     Event,
     Totals,
@@ -20,6 +20,8 @@ from engine.events import (
     waiting_event,
 )
 from engine.ports import (
+    AgentCall,
+    CalledRun,
     Change,
     Clock,
     ExecutionEnd,
@@ -214,3 +216,15 @@ class NoEgress:
     async def http(self, stamp: "Stamp | None" = None) -> "AsyncIterator[httpx.AsyncClient]":
         raise EgressRefusedError("Outgoing requests are off here")
         yield  # pragma: no cover
+
+
+class NoAgents:
+    """Where a run stands alone."""
+
+    async def start(self, call: AgentCall) -> CalledRun:
+        raise NoAgentsError(
+            "A run outside a server has no other agents to call; import the agents there, and run it there"
+        )
+
+    async def cancel(self, execution_id: str) -> None:
+        return None

@@ -14,6 +14,11 @@ SECRET_TYPES = frozenset({"action", "trigger"})
 ONLY_IN_PLACE = "a secret can only be put in place, like {{ secrets.NAME }}, without filters or operators"
 
 
+def takes_secrets(kind: NodeKind[Any]) -> bool:
+    """Whether `{{ secrets.NAME }}` may stand in its configs."""
+    return kind.type in SECRET_TYPES and not kind.hands_on
+
+
 def secret_names(node: Node, kind: NodeKind[Any]) -> frozenset[str]:
     """What the node names of the secrets.
 

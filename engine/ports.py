@@ -34,7 +34,10 @@ Iteration = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one step consumed. Tokens are counts, `cost` is USD."""
+    """What one step consumed. Tokens are counts, `cost` is USD.
+
+    `delegated` is the cost of the runs that it called: it counts for the budget, but is billed with those.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -43,10 +46,16 @@ class Usage:
     cost: Decimal = Decimal(0)
     model: str | None = None
     provider: str | None = None
+    delegated: Decimal = Decimal(0)
 
     @property
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+    @property
+    def spent(self) -> Decimal:
+        """What counts for the budget."""
+        return self.cost + self.delegated
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,8 @@ class Signal:
     """What resolves a waiting step.
 
     `payload` is `{"kind": "timer"}` when `until` passed (also for an approval that expired), or
-    `{"kind": "approval", "decision": "approved" | "rejected", "comment", "data", "decided_by"}`.
+    `{"kind": "approval", "decision": "approved" | "rejected", "comment", "data", "decided_by"}`, or
+    `{"kind": "child", "status", "output", "error", "tokens", "cost"}`, how the run that it called ended.
     Whoever holds the truth (the journal) decides which came first, so a step sees exactly one.
     """
 
@@ -198,6 +208,41 @@ class Secrets(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class AgentCall:
+    """A run of another agent that a step asks for; under one `key` there is one, however often it is asked.
+
+    `waits`: the step is signalled once it ends, and it is cancelled where its caller ends before.
+    """
+
+    agent_id: str
+    input: Any
+    key: str
+    step_id: str
+    node_id: str
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CalledRun:
+    """`ended` is what the step's signal would say, for a run that was called before and is over."""
+
+    execution_id: str
+    ended: Mapping[str, Any] | None = None
+
+
+class Agents(Protocol):
+    """The organization's other agents, to be run as steps."""
+
+    async def start(self, call: AgentCall) -> CalledRun:
+        """Raises UnknownAgentError, AgentRefusedError, InvalidInputError, NestedTooDeepError,
+        AgentsUnavailableError.
+        """
+
+    async def cancel(self, execution_id: str) -> None:
+        """Of a run that was started here; does nothing to one that is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """A model ready to be called. `demo` marks the keyless one, whose output says so."""
 
@@ -223,6 +268,12 @@ def _no_secrets() -> Secrets:
     return NoSecrets()
 
 
+def _no_agents() -> Agents:
+    from engine.memory import NoAgents
+
+    return NoAgents()
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     journal: Journal
@@ -231,3 +282,4 @@ class Ports:
     egress: Egress
     clock: Clock
     secrets: Secrets = field(default_factory=_no_secrets)
+    agents: Agents = field(default_factory=_no_agents)

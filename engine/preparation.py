@@ -11,7 +11,7 @@ from engine.context import Context, TriggerInput
 from engine.definition import Node
 from engine.errors import UnknownKindError
 from engine.masking import MASK, Masker
-from engine.names import SECRET_TYPES, secret_names
+from engine.names import secret_names, takes_secrets
 from engine.nodes.base import NodeKind, Outcome, Result
 from engine.ports import LogEntry, Ports, WaitingFor
 from engine.settings import DryRun, RunSettings
@@ -97,7 +97,7 @@ class Preparation:
         )
 
     def _secret_names(self, node: Node, kind: NodeKind[Any]) -> frozenset[str]:
-        if node.type not in SECRET_TYPES:
+        if not takes_secrets(kind):
             return frozenset()
         if node.id not in self._names:
             self._names[node.id] = secret_names(node, kind)
@@ -161,4 +161,5 @@ class Preparation:
             inputs=lambda: self._board.inputs(step),
             dry_run=self._dry is not None,
             masker=self._masker,
+            timeout_seconds=step.node.timeout_seconds,
         )

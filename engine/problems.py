@@ -31,8 +31,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """What the organization has, where the host can tell. Credentials by their ids and names."""
+    """What the organization has, where the host can tell. Credentials by their ids and names.
+
+    `agents` are the ids of those that can be run; None: not known.
+    """
 
     secrets: Collection[str]
     variables: Collection[str]
     credentials: Collection[str]
+    agents: Collection[str] | None = None

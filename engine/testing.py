@@ -17,8 +17,8 @@ from engine.definition import Definition
 from engine.egress import GuardedEgress
 from engine.errors import UnknownModelError
 from engine.library import RunResult, run
-from engine.memory import MemoryEvents, MemoryJournal, NoEgress, NoModels, SystemClock
-from engine.ports import Clock, Egress, Models, Ports, ResolvedModel, Secrets
+from engine.memory import MemoryEvents, MemoryJournal, NoAgents, NoEgress, NoModels, SystemClock
+from engine.ports import Agents, Clock, Egress, Models, Ports, ResolvedModel, Secrets
 from engine.secrets import NoSecrets
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def memory_ports(
     models: Models | None = None,
     egress: Egress | None = None,
     secrets: Secrets | None = None,
+    agents: Agents | None = None,
 ) -> Ports:
     """Ports for a Runner of one's own."""
     clock = clock or (journal.clock if journal is not None else SystemClock())
@@ -180,6 +181,7 @@ def memory_ports(
         egress=egress or NoEgress(),
         clock=clock,
         secrets=secrets or NoSecrets(),
+        agents=agents or NoAgents(),
     )
 
 

@@ -11,7 +11,7 @@ from engine.expression_check import ExpressionCheck
 from engine.expressions import has_expression
 from engine.graph import Graph
 from engine.identifiers import ID_PATTERN
-from engine.names import SECRET_TYPES
+from engine.names import SECRET_TYPES, takes_secrets
 from engine.nodes import registry
 from engine.nodes.base import NodeKind
 from engine.outputs import Outputs
@@ -54,6 +54,7 @@ class _Validator:
                 yield from self._expressions(node)
                 yield from self._models(node)
                 yield from self._credentials(node)
+                yield from self._agents(node)
         for edge in self.graph.edges:
             if edge.condition and edge.condition.strip():
                 visible = self.visibility.at_edge(edge)
@@ -216,6 +217,7 @@ class _Validator:
     def _expressions(self, node: Node) -> Iterator[Problem]:
         kind = self.kinds.get(node.id)
         around = self.visibility.at_node(node.id)
+        secrets = takes_secrets(kind) if kind is not None else node.type in SECRET_TYPES
         for field, value in node.config.items():
             mode = kind.modes.get(field, "render") if kind is not None else "render"
             if mode == "verbatim":
@@ -224,7 +226,7 @@ class _Validator:
             visible = self.visibility.in_rounds(node.id) if deferred else around
             for place, text in _texts(value, field):
                 for problem in self.expressions.problems(
-                    text, visible, condition=mode == "condition", secrets=node.type in SECRET_TYPES
+                    text, visible, condition=mode == "condition", secrets=secrets
                 ):
                     yield Problem(
                         problem.code,
@@ -266,6 +268,21 @@ class _Validator:
                     node_id=node.id,
                     field=field,
                     severity="warning",
+                )
+
+    def _agents(self, node: Node) -> Iterator[Problem]:
+        kind = self.kinds.get(node.id)
+        if kind is None or self.names is None or self.names.agents is None:
+            return
+        for field, info in kind.Config.model_fields.items():
+            extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+            value = node.config.get(field)
+            if extra.get("widget") == "agent" and value and str(value) not in self.names.agents:
+                yield Problem(
+                    "UNKNOWN_AGENT",
+                    "There is no published agent of this id here; choose one from the list, or publish it.",
+                    node_id=node.id,
+                    field=field,
                 )
 
 

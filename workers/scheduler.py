@@ -21,6 +21,7 @@ from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.base import RUN_JOB
 from agentflow_app.executions.failures import tell_failures
+from agentflow_app.executions.kin import mend_kin
 from agentflow_app.executions.retention import remove_old_runs
 from agentflow_app.mail import service as mail
 from agentflow_app.organizations import exports
@@ -41,6 +42,7 @@ async def reconcile() -> None:
     if await claims.due(1):
         hints().give(RUN_JOB)
     await tell_failures(BATCH)
+    await mend_kin(BATCH)
     for export_id in await exports.due_exports(BATCH):
         await jobs.send(exports.EXPORT_JOB, str(export_id))
     for mail_id in await mail.due(BATCH):

@@ -6,10 +6,10 @@ from uuid import UUID
 from agentflow_app.agents.base import AgentUseCases
 from agentflow_app.agents.definitions import InvalidDefinition, parse, problems_of
 from agentflow_app.agents.models import Agent
+from agentflow_app.agents.names import names_for
 from agentflow_app.agents.schemas import DraftOut, DraftUpdate
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.errors import Conflict
-from agentflow_app.vault.names import known_names
 from engine.problems import KnownNames
 
 
@@ -42,7 +42,8 @@ class DraftUseCases(AgentUseCases):
         return await self.shown_draft(agent)
 
     async def shown_draft(self, agent: Agent) -> DraftOut:
-        return render_draft(agent, await known_names(self.tx, self.actor))
+        self.actor.require("agents:read")
+        return render_draft(agent, await names_for(self.tx, agent.org_id, agent.id))
 
 
 def replace_draft(agent: Agent, definition: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from agentflow_app.agents.definitions import ensure_valid, parse
 from agentflow_app.agents.diff import diff
 from agentflow_app.agents.drafts import DraftUseCases, replace_draft
 from agentflow_app.agents.models import Agent, AgentEdge, AgentNode, AgentVersion
+from agentflow_app.agents.names import names_for
 from agentflow_app.agents.schemas import DiffOut, DraftOut, PublishRequest, VersionOut, VersionSummary
 from agentflow_app.audit.service import record
 from agentflow_app.core.clock import utcnow
@@ -18,7 +19,6 @@ from agentflow_app.core.errors import NotFound
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.pagination import Page, PageQuery, paginate
 from agentflow_app.schedules import keeping as schedules
-from agentflow_app.vault.names import names_here
 from engine.definition import Definition
 
 
@@ -34,7 +34,7 @@ class VersionUseCases(DraftUseCases):
         if agent.status == "archived":
             raise AgentNotActive("The agent is archived; set its status before publishing")
         definition = parse(data.definition if data.definition is not None else agent.draft)
-        ensure_valid(definition, await names_here(self.tx, self.actor.org_id))
+        ensure_valid(definition, await names_for(self.tx, agent.org_id, agent.id))
         graph = definition.to_json()
         await self._follow_draft(agent, graph)
         version = await self._write(agent, definition, graph, data.change_message)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from agentflow_app.core.lanes import Batches, lanes
 from agentflow_app.executions.claims import Claim
+from agentflow_app.executions.kin import Parent
 from engine.definition import Definition
 from engine.errors import InvalidDefinitionError, LeaseLostError
 
@@ -19,7 +20,8 @@ KEPT_DEFINITIONS = 200
 
 _READ = b"""
     SELECT e.id, e.event_seq, e.started_at, e.trigger, e.options, e.dry_run, e.triggered_by,
-        e.triggered_by_user, e.variables, e.agent_version_id, e.definition, a.settings, o.settings
+        e.triggered_by_user, e.variables, e.agent_version_id, e.definition, a.settings, o.settings,
+        e.parent_id, e.parent_step_id
     FROM executions e JOIN agents a ON a.id = e.agent_id JOIN organizations o ON o.id = e.org_id
     WHERE e.id = ANY(%(ids)s)
 """
@@ -43,6 +45,15 @@ class Assignment:
     own_definition: dict[str, Any] | None
     agent_settings: dict[str, Any]
     organization_settings: dict[str, Any]
+    parent_id: UUID | None
+    parent_step_id: UUID | None
+
+    @property
+    def parent(self) -> Parent | None:
+        """What waits for its end."""
+        if self.parent_id is None or self.parent_step_id is None:
+            return None
+        return Parent(self.parent_id, self.parent_step_id)
 
 
 class Assignments:

@@ -74,6 +74,8 @@ class ResumeUseCases(ExecutionUseCases):
             execution.status = "pending"
             execution.cancel_requested = False
             execution.claims = 0
+            # Its caller does not wait any more, and says so itself where it goes on, too.
+            execution.parent_step_id = None
             execution.output = execution.error = execution.waiting_for = None
             execution.duration_ms = execution.completed_at = None
         self.due_now(execution)

@@ -12,9 +12,12 @@ from sqlmodel import col
 from agentflow_app.core.clock import DatabaseClock, utcnow
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.events import execution_channel, notices, organization_channel
+from agentflow_app.core.jobs import hints
 from agentflow_app.core.serialization import dumps
+from agentflow_app.executions.base import RUN_JOB
 from agentflow_app.executions.claims import EXPIRE, Claim
 from agentflow_app.executions.endings import announce
+from agentflow_app.executions.kin import Kin, Parent, child_signal
 from agentflow_app.executions.models import ExecutionStep
 from agentflow_app.executions.records import End, Record, numbered, record_writer, statement
 from agentflow_app.executions.redaction import Redaction, redact_run, redaction_of
@@ -59,12 +62,17 @@ class Standing:
 
 
 class PostgresJournal:
-    """The journal of one claimed execution. `standing` is None where it is still to be read."""
+    """The journal of one claimed execution. `standing` is None where it is still to be read.
 
-    def __init__(self, claim: Claim, standing: Standing | None = None) -> None:
+    `parent` waits for its end. `calls` is set once runs wait for nobody but this one.
+    """
+
+    def __init__(self, claim: Claim, standing: Standing | None = None, parent: Parent | None = None) -> None:
         self._claim = claim
         self._id = str(claim.id)
         self._standing = standing
+        self._parent = parent
+        self.calls = False
         self._opening: Event | None = None
         self._opened = False
         self._clock = DatabaseClock(claim.claimed_at)
@@ -77,6 +85,8 @@ class PostgresJournal:
         async with database().transaction(org_id=self._claim.org_id) as tx:
             await self._ensure_ours(tx)
             states = await self._steps(tx)
+        waits = [state.waiting_for for state in states if state.status == "waiting"]
+        self.calls = self.calls or any(wait is not None and wait.kind == "child" for wait in waits)
         standing.usage = {state.step_id: state.usage for state in states if state.usage}
         return states
 
@@ -116,6 +126,8 @@ class PostgresJournal:
         else:
             end = await self._finish_redacted(changes, end)
         self._announce()
+        if self._parent or self.calls:
+            hints().give(RUN_JOB)
         announce(self._claim.id, end.status, end.output, end.error)
 
     async def give_up(self, error: Mapping[str, Any]) -> None:
@@ -131,12 +143,17 @@ class PostgresJournal:
         async with database().transaction(org_id=self._claim.org_id) as tx:
             await self._ensure_ours(tx)
             redaction = await redaction_of(tx, self._claim.org_id)
+            told = {"output": end.output, "error": end.error}
             if redaction:
                 await self._write_in(tx, await self._record(changes, redaction=redaction))
                 await redact_run(tx, self._claim.org_id, self._claim.id, redaction)
                 end = replace(end, output=redaction.value(end.output), error=redaction.inside(end.error))
                 changes = []
-            await self._write_in(tx, await self._record(changes, end=end), redacted=True)
+            # The step that waits for it needs what it came to as it is; that run hides it at its own end.
+            record = await self._record(changes, end=end)
+            if record.kin is not None:
+                record = replace(record, kin=replace(record.kin, told={**(record.kin.told or {}), **told}))
+            await self._write_in(tx, record, redacted=True)
         return end
 
     async def _stands(self) -> Standing:
@@ -183,12 +200,15 @@ class PostgresJournal:
                 opening = resumed_event if standing.seq else started_event
                 self._opening = opening(self._id, self._clock.now())
             events = [self._opening, *events]
-        ended = None
+        ended, kin = None, None
         if end is not None:
             usage = {**standing.usage, **{key: step.usage for key, step in steps.items() if step.usage}}
             totals = self._totals(standing, usage.values())
             ended = End(end.status, end.output, end.error, totals.tokens, totals.cost, totals.duration_ms)
             more = [*more, ended_event(self._id, end, totals)]
+            if self._parent or self.calls:
+                told = child_signal(end.status, end.output, end.error, totals.tokens, totals.cost)
+                kin = Kin(self._parent, told)
         return Record(
             org_id=self._claim.org_id,
             execution_id=self._claim.id,
@@ -199,6 +219,7 @@ class PostgresJournal:
             steps=list(steps.values()),
             logs=[change for change in changes if isinstance(change, LogEntry)],
             end=ended,
+            kin=kin,
         )
 
     def _totals(self, standing: Standing, usage: Iterable[Usage]) -> Totals:
@@ -211,9 +232,14 @@ class PostgresJournal:
         )
 
     async def _write_in(self, tx: Transaction, record: Record, *, redacted: bool = False) -> None:
-        sql, given = statement([record], redacted=redacted)
         connection = await tx.connection()
+        before, after = record.kin.around(record.execution_id, record.epoch) if record.kin else ((), ())
+        for sql, given in before:
+            await connection.exec_driver_sql(sql.decode(), dict(given))
+        sql, given = statement([record], redacted=redacted)
         rows = (await connection.exec_driver_sql(sql.decode(), dict(given))).all()
+        for sql, given in after:
+            await connection.exec_driver_sql(sql.decode(), dict(given))
         await self._written(record, bool(rows), tx)
 
     async def _written(self, record: Record, done: bool, tx: Transaction | None = None) -> None:
@@ -270,6 +296,11 @@ def _state(row: ExecutionStep) -> StepState:
         waiting_for=WaitingFor(waiting["kind"], row.wait_until, waiting["details"]) if waiting else None,
         retry_at=row.retry_at,
         signal=row.signal,
-        usage=Usage(**{**usage, "cost": Decimal(usage["cost"])}) if usage else None,
+        usage=_usage(usage) if usage else None,
         started_at=row.started_at,
     )
+
+
+def _usage(stored: Mapping[str, Any]) -> Usage:
+    amounts = {name: Decimal(stored.get(name, 0)) for name in ("cost", "delegated")}
+    return Usage(**{**stored, **amounts})

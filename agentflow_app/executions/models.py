@@ -21,7 +21,8 @@ class Execution(SQLModel, table=True):
     progress.
     `definition` is set for test runs of a graph that was never published. `variables` are the organization's
     as they were when it was started: conditions are looked at again after a wait. `error_agent_id` is the
-    agent that is still to run because this one failed.
+    agent that is still to run because this one failed. `parent_id` is the run whose step called this one;
+    `parent_step_id`, a step of that, is set where it waits for the end.
     """
 
     __tablename__ = "executions"
@@ -33,6 +34,7 @@ class Execution(SQLModel, table=True):
         Index("ix_executions_untold", "id", postgresql_where=text("error_agent_id IS NOT NULL")),
         # Removing a run looks for what points at it.
         Index("ix_executions_replays", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),
+        Index("ix_executions_called", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     )
 
     id: UUID = primary_key()
@@ -52,6 +54,8 @@ class Execution(SQLModel, table=True):
     error: dict[str, Any] | None = json_field(nullable=True)
     dry_run: bool = False
     replay_of: UUID | None = Field(default=None, foreign_key="executions.id", ondelete="SET NULL")
+    parent_id: UUID | None = Field(default=None, foreign_key="executions.id", ondelete="SET NULL")
+    parent_step_id: UUID | None = None
     priority: int = 1
     total_tokens: int = Field(default=0, sa_type=BigInteger)
     total_cost: Decimal = Field(

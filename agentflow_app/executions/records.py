@@ -12,8 +12,9 @@ from uuid import UUID
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.lanes import Batches, Statement, lanes
 from agentflow_app.core.serialization import dumps
+from agentflow_app.executions.kin import Kin
 from engine.events import Event
-from engine.ports import LogEntry, StepChange, WaitingFor
+from engine.ports import LogEntry, StepChange, Usage, WaitingFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one execution has to write, under its lease. `events` are numbered from `seq` + 1 on."""
+    """What one execution has to write, under its lease. `events` are numbered from `seq` + 1 on.
+
+    `kin`: other runs that its end concerns.
+    """
 
     org_id: UUID
     execution_id: UUID
@@ -41,6 +45,7 @@ class Record:
     steps: Sequence[StepChange] = ()
     logs: Sequence[LogEntry] = ()
     end: End | None = None
+    kin: Kin | None = None
     usage_ids: tuple[UUID, UUID] = field(default_factory=lambda: (new_id(), new_id()))
 
     @property
@@ -50,6 +55,7 @@ class Record:
         )
 
 
+# What a called run came to may be there before the step that called it waits, or is begun again.
 # An end is written here only where the organization redacts nothing; the caller does the others.
 WRITE = """
 WITH given AS (
@@ -97,6 +103,7 @@ WITH given AS (
         cost = excluded.cost, duration_ms = excluded.duration_ms, started_at = excluded.started_at,
         completed_at = excluded.completed_at,
         signal = CASE WHEN excluded.status IN ('waiting', 'waiting_approval', 'uncertain')
+            OR (excluded.status = 'running' AND execution_steps.signal ->> 'kind' = 'child')
             THEN execution_steps.signal END
 ), events AS (
     INSERT INTO execution_events (execution_id, seq, org_id, event)
@@ -151,11 +158,12 @@ class RecordWriter:
         return await self._batches.ask(record)
 
     async def _together(self, records: list[Record]) -> list[bool | Exception]:
-        groups: dict[tuple[UUID, int], list[Record]] = {}
+        groups: dict[tuple[UUID, int, UUID | None], list[Record]] = {}
         met: Counter[UUID] = Counter()
         for record in records:
             # An execution that this process lost and claimed anew may have two writers for a moment.
-            groups.setdefault((record.org_id, met[record.execution_id]), []).append(record)
+            alone = record.execution_id if record.kin else None
+            groups.setdefault((record.org_id, met[record.execution_id], alone), []).append(record)
             met[record.execution_id] += 1
         written: dict[int, bool | Exception] = {}
         for some in groups.values():
@@ -164,8 +172,11 @@ class RecordWriter:
         return [written[id(record)] for record in records]
 
     async def _of_one_organization(self, records: list[Record]) -> list[bool | Exception]:
+        kin = records[0].kin
+        before, after = kin.around(records[0].execution_id, records[0].epoch) if kin else ((), ())
         try:
-            rows = (await lanes().transact(records[0].org_id, [statement(records)]))[0]
+            given = [*before, statement(records), *after]
+            rows = (await lanes().transact(records[0].org_id, given))[len(before)]
         except Exception as error:
             if len(records) == 1:
                 return [error]
@@ -214,7 +225,7 @@ def _step_row(execution_id: UUID, step: StepChange) -> dict[str, Any]:
         "wait_until": step.waiting_for.until if step.waiting_for else None,
         "retry_at": step.retry_at,
         "tokens_used": usage.tokens if usage else 0,
-        "usage": asdict(usage) if usage else None,
+        "usage": _usage_row(usage) if usage else None,
         "cost": usage.cost if usage else 0,
         "duration_ms": step.duration_ms,
         "started_at": step.started_at,
@@ -237,3 +248,11 @@ def _log_row(execution_id: UUID, entry: LogEntry) -> dict[str, Any]:
 def _waiting_row(waiting: WaitingFor) -> dict[str, Any]:
     until = waiting.until.isoformat() if waiting.until else None
     return {"kind": waiting.kind, "until": until, "details": dict(waiting.details)}
+
+
+def _usage_row(usage: Usage) -> dict[str, Any]:
+    """Workers of an earlier version read it, too: they know nothing of what runs delegate."""
+    row = asdict(usage)
+    if not usage.delegated:
+        del row["delegated"]
+    return row

@@ -20,6 +20,7 @@ from agentflow_app.core.settings import Settings, settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.assignments import Assignment, assignments
 from agentflow_app.executions.base import LIMITS, RUN_JOB
+from agentflow_app.executions.calling import CalledAgents
 from agentflow_app.executions.claims import Claim
 from agentflow_app.executions.journal import PostgresJournal, Standing
 from agentflow_app.organizations.settings import read_settings
@@ -192,7 +193,7 @@ class ExecutionRuntime:
         held.in_turn = found.agent_settings.get("concurrency_limit") is not None
         bare = found.event_seq == 0 and found.triggered_by != "replay"
         standing = Standing(found.event_seq, found.started_at or claim.claimed_at, bare=bare)
-        journal = PostgresJournal(claim, standing)
+        journal = PostgresJournal(claim, standing, found.parent)
         if claim.claims > MAX_CLAIMS:
             await journal.give_up(error_json("WORKER_CRASHED", _WORKER_CRASHED, None, {}))
             return
@@ -233,6 +234,7 @@ class ExecutionRuntime:
                 egress=way_out,
                 clock=DatabaseClock(claim.claimed_at),
                 secrets=RunSecrets(claim.org_id, claim.id, found.triggered_by_user, way_out),
+                agents=CalledAgents(claim, journal),
             ),
             execution_id=str(claim.id),
             trigger=TriggerInput(

@@ -117,6 +117,7 @@ class ExecutionOut(Output):
     total_cost: Money
     dry_run: bool
     replay_of: UUID | None
+    parent_id: UUID | None = None
 
 
 class StepOut(Output):

@@ -1,5 +1,6 @@
 """How an execution comes to be: for real from the published version, or as a dry run of any graph."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,16 @@ from agentflow_app.organizations.plan import count_execution
 from engine.definition import Definition
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Which run it is to be, and whose: `step_id` is the step that waits for it, if one does."""
+
+    execution_id: UUID
+    parent_id: UUID
+    step_id: UUID | None
+    priority: int
+
+
 class StartUseCases(ExecutionUseCases):
     async def start(
         self,
@@ -29,10 +40,12 @@ class StartUseCases(ExecutionUseCases):
         triggered_by: TriggeredBy = "manual",
         trigger: dict[str, Any] | None = None,
         node_id: str | None = None,
+        called: Call | None = None,
     ) -> ExecutionOut:
         """Starts the published version. `trigger` adds what came beside the data (headers, query, method).
 
-        `node_id` says which trigger it is, where an agent has several of a kind.
+        `node_id` says which trigger it is, where an agent has several of a kind. `called`: a step of another
+        run wants it.
 
         Raises AgentNotFound, AgentNotActive, NoSuchTrigger or ValidationFailed.
         """
@@ -42,7 +55,7 @@ class StartUseCases(ExecutionUseCases):
         node = trigger_node(definition, triggered_by, node_id)
         check_input(node, data.trigger_data)
         execution = Execution(
-            id=new_id(),
+            id=called.execution_id if called else new_id(),
             org_id=self.actor.org_id,
             agent_id=agent.id,
             agent_version_id=version.id,
@@ -50,7 +63,9 @@ class StartUseCases(ExecutionUseCases):
             triggered_by=triggered_by,
             triggered_by_user=self.actor.user_id,
             trigger={**(trigger or {}), "data": data.trigger_data, "node_id": node.id if node else None},
-            priority=PRIORITIES[data.priority],
+            priority=called.priority if called else PRIORITIES[data.priority],
+            parent_id=called.parent_id if called else None,
+            parent_step_id=called.step_id if called else None,
         )
         return await self._enter(execution, definition)
 

@@ -76,7 +76,8 @@ class NodeKind(Generic[C]):
     `handles_from` names a config field whose strings are handles too. `goes_on` is the handle that stands
     for `out` where the node is passed through or its failure is. `repeats`: it comes to Rounds. `deferred`
     names the conditions that the runner leaves to the kind. `answers`: its output is the execution's.
-    `ends`: it ends the execution at once, by its output's `status` and `message`.
+    `ends`: it ends the execution at once, by its output's `status` and `message`. `hands_on`: what it is
+    given is stored outside the execution too, so that no secret may be in it.
     """
 
     type: ClassVar[str]
@@ -95,6 +96,7 @@ class NodeKind(Generic[C]):
     deferred: ClassVar[frozenset[str]] = frozenset()
     answers: ClassVar[bool] = False
     ends: ClassVar[bool] = False
+    hands_on: ClassVar[bool] = False
     Config: ClassOf[C]
     Output: ClassOf[BaseModel] = NodeOutput
 

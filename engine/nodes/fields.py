@@ -26,6 +26,7 @@ Widget = Literal[
     "select",
     "model",
     "credential",
+    "agent",
     "json",
     "key_value",
     "list",

@@ -22,6 +22,14 @@ CORRUPTIONS = {
     "open_steps_of_ended_runs": "UPDATE execution_steps SET status = 'waiting_approval' WHERE id = %(step)s",
     "running_without_owner": "UPDATE executions SET status = 'running' WHERE id = %(run)s",
     "waiting_for_nothing": "UPDATE executions SET status = 'waiting' WHERE id = %(run)s",
+    "waiting_for_ended_runs": """
+        INSERT INTO executions SELECT (jsonb_populate_record(e, jsonb_build_object('id', '%(nothing)s',
+            'status', 'waiting', 'event_seq', 0))).* FROM executions e WHERE id = '%(run)s';
+        INSERT INTO execution_steps SELECT (jsonb_populate_record(s, jsonb_build_object('id', '%(nothing)s',
+            'execution_id', '%(nothing)s', 'status', 'waiting',
+            'waiting_for', jsonb_build_object('kind', 'child')))).* FROM execution_steps s
+            WHERE id = '%(step)s';
+        UPDATE executions SET parent_step_id = '%(nothing)s' WHERE id = '%(run)s'""",
     "gaps_in_events": "DELETE FROM execution_events WHERE execution_id = %(run)s AND seq = 1",
     "completed_steps_run_again": """
         UPDATE execution_events SET event = event || jsonb_build_object('type', 'step.started', 'step_id',

@@ -20,6 +20,7 @@ class Host:
         clock: FakeClock | None = None,
         egress: Any = None,
         models: Any = None,
+        agents: Any = None,
         settings: RunSettings | None = None,
         dry_run: DryRun | None = None,
         journal: MemoryJournal | None = None,
@@ -30,13 +31,16 @@ class Host:
         self.journal = journal or MemoryJournal("execution-1", clock=self.clock)
         self.egress = egress or NoEgress()
         self.models = models
+        self.agents = agents
         self.settings = settings
         self.dry_run = dry_run
 
     def runner(self) -> Runner:
         return Runner(
             self.definition,
-            memory_ports(self.journal, clock=self.clock, egress=self.egress, models=self.models),
+            memory_ports(
+                self.journal, clock=self.clock, egress=self.egress, models=self.models, agents=self.agents
+            ),
             execution_id="execution-1",
             trigger=TriggerInput(data=self.data),
             settings=self.settings,
