@@ -9,6 +9,7 @@ import reflex as rx
 from agentflow_app.agents.definitions import InvalidDefinition
 from agentflow_app.agents.diff import diff
 from agentflow_app.agents.drafts import DraftConflict
+from agentflow_app.agents.names import runnable_agents
 from agentflow_app.agents.schemas import AgentOut, AgentUpdate, DraftOut, DraftUpdate, PublishRequest
 from agentflow_app.agents.service import AgentService
 from agentflow_app.core.errors import AppError, ValidationFailed
@@ -44,7 +45,7 @@ class AgentHead:
 
 @dataclass
 class NamedRow:
-    """Something of the organization's vault: how it is shown, and what goes into the config."""
+    """Something that the organization has: how it is shown, and what goes into the config."""
 
     label: str = ""
     path: str = ""
@@ -58,6 +59,7 @@ class Builder(PageState, rx.State):
     ack: dict[str, Any] = {"request": "", "status": "saved", "revision": 0}
     problems: list[dict[str, Any]] = []
     credentials: list[NamedRow] = []
+    agents: list[NamedRow] = []
     variables: list[NamedRow] = []
     secrets: list[NamedRow] = []
     unpublished: bool = False
@@ -96,7 +98,9 @@ class Builder(PageState, rx.State):
             runs = await ExecutionService(tx, actor).list(ExecutionQuery(agent_id=agent.id, limit=1))
             can_write = actor.can("agents:write")
             names, credentials = await known_names(tx, actor), await credential_names(tx, actor)
+            runnable = await runnable_agents(tx, actor)
         self.credentials = [NamedRow(each.name, each.id) for each in credentials]
+        self.agents = [NamedRow(each.name, each.id) for each in runnable]
         self.variables = [NamedRow(name, f"{{{{ vars.{name} }}}}") for name in sorted(names.variables)]
         self.secrets = [NamedRow(name, f"{{{{ secrets.{name} }}}}") for name in sorted(names.secrets)]
         if runs.data:

@@ -172,20 +172,25 @@ def _model(field: Field, node_id: Any) -> rx.Component:
     )
 
 
-def _credential(field: Field, node_id: Any) -> rx.Component:
-    chosen = field["text"].to(str)
-    known: Any = rx.Var.create(Builder.credentials).to(list[NamedRow])
-    # One that the list does not have, named in the definition or deleted since, stays as it is until changed.
-    unknown = (chosen != "") & ~known.pluck("path").contains(chosen)
-    return rx.el.select(
-        rx.el.option("None", value=""),
-        rx.foreach(Builder.credentials, lambda each: rx.el.option(each.label, value=each.path)),
-        rx.cond(unknown, rx.el.option(chosen, value=chosen)),
-        value=chosen,
-        on_change=act_with("setText", node_id, field["name"]),
-        id="field-" + field["name"].to(str),
-        class_name=INPUT,
-    )
+def _chosen_from(rows: Any, nothing: str) -> Callable[[Field, Any], rx.Component]:
+    """A choice of what the organization has; `nothing` is what the empty choice is called."""
+
+    def draw(field: Field, node_id: Any) -> rx.Component:
+        chosen = field["text"].to(str)
+        known: Any = rx.Var.create(rows).to(list[NamedRow])
+        # One that the list does not have, named in the definition or deleted since, stays until changed.
+        unknown = (chosen != "") & ~known.pluck("path").contains(chosen)
+        return rx.el.select(
+            rx.el.option(nothing, value=""),
+            rx.foreach(rows, lambda each: rx.el.option(each.label, value=each.path)),
+            rx.cond(unknown, rx.el.option(chosen, value=chosen)),
+            value=chosen,
+            on_change=act_with("setText", node_id, field["name"]),
+            id="field-" + field["name"].to(str),
+            class_name=INPUT,
+        )
+
+    return draw
 
 
 def _json(field: Field, node_id: Any) -> rx.Component:
@@ -210,7 +215,8 @@ _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "switch": _switch,
     "select": _select,
     "model": _model,
-    "credential": _credential,
+    "credential": _chosen_from(Builder.credentials, "None"),
+    "agent": _chosen_from(Builder.agents, "Choose an agent"),
     "json": _json,
     "code": _area("setText", rows=8, mono=True),
     "key_value": _pairs,

@@ -72,7 +72,7 @@ function isDescribed(property, root) {
 }
 
 const MANY = 5;
-const WEIGHTY = new Set(["json", "credential"]);
+const WEIGHTY = new Set(["json", "credential", "agent"]);
 const isNothing = (value) => value === null || (Array.isArray(value) && !value.length);
 
 /** The inspector's form for one node: a list of fields with everything that their widgets need. */

@@ -46,6 +46,10 @@ def _header() -> rx.Component:
                     run.replay_of,
                     rx.link("Replay of another run", href="/runs/" + run.replay_of, class_name="text-base"),
                 ),
+                rx.cond(
+                    run.parent_id,
+                    rx.link("Called by another run", href="/runs/" + run.parent_id, class_name="text-base"),
+                ),
                 waiting_note(),
                 class_name="mt-1 flex flex-wrap gap-x-4 gap-y-1 text-base text-gray-11 tabular-nums",
             ),

@@ -141,6 +141,19 @@ def asked() -> rx.Component:
     )
 
 
+def _called() -> rx.Component:
+    """The way to the run that the step called."""
+    return rx.cond(
+        Live.detail.called_run,
+        rx.link(
+            icon("bot", size=14),
+            "Open the run that it called",
+            href="/runs/" + Live.detail.called_run,
+            class_name="inline-flex items-center gap-1.5 self-start text-base text-accent-11",
+        ),
+    )
+
+
 def step_panel() -> rx.Component:
     """The step that is looked at: what went in, what came out, and why it failed."""
     step = Live.detail
@@ -156,6 +169,7 @@ def step_panel() -> rx.Component:
             ),
             decision(),
             asked(),
+            _called(),
             rx.cond(
                 step.error_message,
                 rx.el.div(

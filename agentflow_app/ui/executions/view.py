@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agentflow_app.core.errors import ValidationFailed
+from agentflow_app.core.ids import parse_id
 from agentflow_app.executions.schemas import ENDED, ExecutionOut, LogOut, StepOut
 from agentflow_app.ui.figures import cost, duration, facts, moment, tokens
 from agentflow_app.ui.theme import STATUS_LABELS
@@ -54,6 +55,7 @@ class RunRow:
     waiting: str = ""
     resumable: bool = False
     replay_of: str = ""
+    parent_id: str = ""
 
 
 @dataclass
@@ -99,6 +101,8 @@ class StepDetail:
     editable: bool = False
     draft: str = ""
     asks: str = ""
+    called_run: str = ""
+    """The id of the run that it called."""
 
 
 @dataclass
@@ -124,6 +128,7 @@ class NodeNames:
 
     labels: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    subtypes: dict[str, str] = field(default_factory=dict)
 
 
 def run_row(run: ExecutionOut) -> RunRow:
@@ -145,6 +150,7 @@ def run_row(run: ExecutionOut) -> RunRow:
         waiting=WAIT_LABELS.get(kind, "") if run.status == "waiting" else "",
         resumable=run.status in ("failed", "cancelled") or (run.status == "waiting" and kind == "budget"),
         replay_of=str(run.replay_of or ""),
+        parent_id=str(run.parent_id or ""),
     )
 
 
@@ -253,7 +259,17 @@ def step_detail(step: StepOut, names: NodeNames) -> StepDetail:
         editable=step.status == "waiting_approval" and bool(waiting.get("editable")),
         draft=as_text(waiting.get("show")),
         asks=_asks(waiting) if step.status == "waiting" else "",
+        called_run=called_run(step) if names.subtypes.get(step.node_id) == "run_agent" else "",
     )
+
+
+def called_run(step: StepOut) -> str:
+    """Whichever of its parts says it: what it waits for, what came of it, or why it failed."""
+    for told in (step.waiting_for, step.output_data, (step.error or {}).get("details")):
+        found = parse_id(str(told.get("execution_id"))) if isinstance(told, dict) else None
+        if found is not None:
+            return str(found)
+    return ""
 
 
 def _asks(waiting: dict[str, Any]) -> str:
@@ -277,4 +293,5 @@ def names_of(definition: dict[str, Any], catalog: list[dict[str, Any]]) -> NodeN
         kind = entry.get("label", f"{node['type']}.{node['subtype']}")
         names.labels[node["id"]] = node.get("label") or kind
         names.kinds[node["id"]] = (node["type"], kind, entry.get("icon", ""))
+        names.subtypes[node["id"]] = node["subtype"]
     return names
