@@ -15,6 +15,7 @@ from engine.ports import (
     LogLevel,
     Models,
     Ports,
+    Sandbox,
     Usage,
 )
 from engine.secrets import Stamp
@@ -124,6 +125,10 @@ class Context:
     def without_secrets(self, value: Any) -> Any:
         """JSON-like data as it may be stored."""
         return self._masker.json(value)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return self._ports.sandbox
 
     async def stamp(self, credential: str | None) -> Stamp:
         """For `egress.http`: puts the credential, by id or name, on the way, and keeps secrets on theirs."""

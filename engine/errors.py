@@ -194,3 +194,28 @@ class AgentFailedError(EngineError):
     """The run that a step called failed, or was cancelled."""
 
     code = "AGENT_FAILED"
+
+
+class CodeError(EngineError):
+    """A person's code raised an error, or came to something that is no JSON."""
+
+    code = "CODE_FAILED"
+
+
+class CodeLimitError(EngineError):
+    """A person's code took too long or too much memory, or its output is too large."""
+
+    code = "CODE_LIMIT"
+
+
+class CodeCrashedError(EngineError):
+    """The process that ran a person's code died over it."""
+
+    code = "CODE_CRASHED"
+
+
+class SandboxUnavailableError(EngineError):
+    """No process for code can be started for now."""
+
+    code = "CODE_UNAVAILABLE"
+    retryable = True

@@ -70,7 +70,7 @@ class ExpressionCheck:
             yield Problem(
                 "SECRET_NOT_ALLOWED",
                 f"{reference}: secrets can be used in the settings of actions and triggers only,"
-                " and not in what another agent is given.",
+                " and not in what another agent or code is given.",
             )
         elif name is None:
             yield Problem("SECRET_NOT_ALLOWED", "A secret is named directly, like secrets.NAME.")

@@ -15,6 +15,7 @@ from engine.memory import MemoryEvents, MemoryJournal, OnEvent, SystemClock
 from engine.outcome import Ended, Outcome, Parked
 from engine.ports import Clock, Egress, Models, Ports, Secrets, StepState, WaitingFor
 from engine.runner import Runner
+from engine.sandbox import ProcessSandbox
 from engine.secrets import NoSecrets
 from engine.settings import DryRun, RunSettings
 
@@ -58,6 +59,7 @@ async def run(
     journal = MemoryJournal(execution_id, clock=clock, on_event=on_event)
     own_egress = GuardedEgress()
     own_models = ModelRouter(egress=own_egress)
+    sandbox = ProcessSandbox()
     ports = Ports(
         journal=journal,
         events=MemoryEvents(execution_id, clock, on_event),
@@ -65,6 +67,7 @@ async def run(
         egress=egress or own_egress,
         clock=clock,
         secrets=secrets or NoSecrets(),
+        sandbox=sandbox,
     )
     try:
         outcome = await _until_settled(
@@ -77,6 +80,7 @@ async def run(
             variables,
         )
     finally:
+        await sandbox.aclose()
         await own_models.aclose()
         await own_egress.aclose()
     end = outcome.end if isinstance(outcome, Ended) else None

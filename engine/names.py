@@ -7,10 +7,8 @@ from engine.definition import Definition, Node
 from engine.errors import ExpressionError
 from engine.expressions import Reference, is_only_put_out, references
 from engine.nodes import registry
-from engine.nodes.base import NodeKind
+from engine.nodes.base import SECRET_TYPES, NodeKind
 
-SECRET_TYPES = frozenset({"action", "trigger"})
-"""The types of nodes in whose configs `{{ secrets.NAME }}` may stand."""
 ONLY_IN_PLACE = "a secret can only be put in place, like {{ secrets.NAME }}, without filters or operators"
 
 

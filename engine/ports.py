@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import httpx
     from pydantic_ai.models import Model
 
+    from engine.errors import EngineError
     from engine.secrets import Credential
 
     Stamp = Callable[[httpx.Request], httpx.Request]
@@ -262,6 +263,26 @@ class Models(Protocol):
     async def aclose(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What code came to, as JSON, or how it failed; what it printed (`cut`: only the beginning of it)."""
+
+    output: Any
+    printed: str
+    cut: bool = False
+    failure: "EngineError | None" = None
+
+
+class Sandbox(Protocol):
+    """Where people's code runs: it computes and can do nothing else, within limits."""
+
+    async def run(self, code: str, inputs: Mapping[str, Any], *, seed: str) -> Ran:
+        """`inputs` is there under this name; `seed` is what chance comes from.
+
+        Raises SandboxUnavailableError.
+        """
+
+
 def _no_secrets() -> Secrets:
     from engine.secrets import NoSecrets
 
@@ -274,6 +295,12 @@ def _no_agents() -> Agents:
     return NoAgents()
 
 
+def _own_sandbox() -> Sandbox:
+    from engine.sandbox import ProcessSandbox
+
+    return ProcessSandbox(spares=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     journal: Journal
@@ -283,3 +310,4 @@ class Ports:
     clock: Clock
     secrets: Secrets = field(default_factory=_no_secrets)
     agents: Agents = field(default_factory=_no_agents)
+    sandbox: Sandbox = field(default_factory=_own_sandbox)

@@ -11,9 +11,9 @@ from engine.expression_check import ExpressionCheck
 from engine.expressions import has_expression
 from engine.graph import Graph
 from engine.identifiers import ID_PATTERN
-from engine.names import SECRET_TYPES, takes_secrets
+from engine.names import takes_secrets
 from engine.nodes import registry
-from engine.nodes.base import NodeKind
+from engine.nodes.base import SECRET_TYPES, NodeKind
 from engine.outputs import Outputs
 from engine.problems import KnownNames, Problem
 from engine.visibility import Visibility

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=0.4, gt=0)
     """How often a worker looks for cancels and signals of what it runs."""
     reconcile_seconds: float = Field(default=2.0, gt=0)
+    code_seconds: float = Field(default=10.0, gt=0, le=300)
+    """What a run of a code node may compute."""
+    code_memory_mb: int = Field(default=128, ge=16, le=4096)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     idempotency_hours: int = 24
     organization_grace_days: int = Field(default=7, ge=0, le=3650)

@@ -32,6 +32,7 @@ from engine.events import error_json, token_event
 from engine.outcome import Released
 from engine.ports import Iteration, Ports, Signal
 from engine.runner import Runner
+from engine.sandbox import CodeLimits, ProcessSandbox
 from engine.settings import DryRun, RunSettings
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,9 @@ class ExecutionRuntime:
         self._stopping = False
         self._full = False
         self._loops: list[asyncio.Task[None]] = []
+        self._sandbox = ProcessSandbox(
+            CodeLimits(self._config.code_seconds, self._config.code_memory_mb << 20)
+        )
 
     def start(self) -> None:
         self._loops = [
@@ -121,6 +125,7 @@ class ExecutionRuntime:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._sandbox.aclose()
 
     async def _claim_forever(self) -> None:
         while True:
@@ -235,6 +240,7 @@ class ExecutionRuntime:
                 clock=DatabaseClock(claim.claimed_at),
                 secrets=RunSecrets(claim.org_id, claim.id, found.triggered_by_user, way_out),
                 agents=CalledAgents(claim, journal),
+                sandbox=self._sandbox,
             ),
             execution_id=str(claim.id),
             trigger=TriggerInput(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from engine.context import Context
 
 C = TypeVar("C", bound=BaseModel)
+SECRET_TYPES = frozenset({"action", "trigger"})
+"""The types of nodes in whose configs `{{ secrets.NAME }}` may stand."""
 # NodeKind.type shadows the builtin inside the class.
 ClassOf = type[C]
 
@@ -77,7 +79,7 @@ class NodeKind(Generic[C]):
     for `out` where the node is passed through or its failure is. `repeats`: it comes to Rounds. `deferred`
     names the conditions that the runner leaves to the kind. `answers`: its output is the execution's.
     `ends`: it ends the execution at once, by its output's `status` and `message`. `hands_on`: what it is
-    given is stored outside the execution too, so that no secret may be in it.
+    given is stored outside the execution too, or read by somebody's code, so that no secret may be in it.
     """
 
     type: ClassVar[str]

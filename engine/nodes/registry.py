@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import engine.nodes
-from engine.nodes.base import NodeKind
+from engine.nodes.base import SECRET_TYPES, NodeKind
 
 
 @cache
@@ -47,6 +47,7 @@ def _catalog() -> list[dict[str, Any]]:
             "handles": list(each.handle_names),
             "handles_from": each.handles_from,
             "side_effect": each.side_effect,
+            "secrets": each.type in SECRET_TYPES and not each.hands_on,
             "config_schema": each.Config.model_json_schema(),
             "output_schema": each.Output.model_json_schema(mode="serialization"),
         }
