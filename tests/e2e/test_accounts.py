@@ -83,3 +83,13 @@ async def test_only_paths_of_our_own_are_gone_to_after_login(visit: Visit) -> No
     await window.page.get_by_role("button", name="Log in", exact=True).click()
     await expect(window.page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
     assert window.page.url.startswith(window.url)
+
+
+async def test_a_page_whose_code_has_not_come_yet_keeps_the_password_to_itself(visit: Visit) -> None:
+    ada = await visit(sign_up=False, java_script_enabled=False)
+    await ada.go("/login/")
+    await ada.page.get_by_label("Email").fill(ada.email)
+    await ada.page.get_by_label("Password").fill(PASSWORD)
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.page.get_by_role("button", name="Log in", exact=True)).to_be_disabled()
+    await expect(ada.page).to_have_url(f"{ada.url}/login/")

@@ -261,9 +261,20 @@ export function FormMessage({ className }) {
   return message ? h("div", { role: "alert", className }, message) : null;
 }
 
+/**
+ * Closed until the page's own code listens: before that the browser itself would send the form, as an address with
+ * the password in it. A form whose button is disabled is not sent by Enter either.
+ */
 export function SubmitButton({ label, busyLabel, className }) {
   const { busy } = useContext(FormState);
-  return h("button", { type: "submit", disabled: busy, className }, busy ? busyLabel : label);
+  const [listening, setListening] = useState(false);
+  useEffect(() => setListening(true), []);
+  const style = listening ? undefined : { opacity: 1 };  // it does not flicker while the page loads
+  return h(
+    "button",
+    { type: "submit", disabled: busy || !listening, className, style },
+    busy ? busyLabel : label,
+  );
 }
 
 export async function logOut() {

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from agentflow_app.ui.accounts.credentials import SubmitButton
 from agentflow_app.ui.accounts.page import ALERT, SUBMIT, door
 from agentflow_app.ui.accounts.state import Door
 from agentflow_app.ui.components.field import labelled, text_input
@@ -26,7 +27,7 @@ def sso_page() -> rx.Component:
             field_id="email",
             help_text="Its domain tells which organization you belong to.",
         ),
-        rx.el.button("Continue", type="submit", class_name=SUBMIT),
+        SubmitButton.create(label="Continue", busy_label="One moment…", class_name=SUBMIT),
         class_name="flex flex-col gap-3",
         alert_class=ALERT,
     )
