@@ -111,8 +111,8 @@ async def _member(api: FastAPI, org_id: UUID, org_name: str, name: str, role: Ro
     return Person(Actor(user.id, org_id, role, user.email, user.name, org_name), token, _client(api, token))
 
 
-@pytest.fixture
-async def people(api: FastAPI) -> AsyncIterator[People]:
+@asynccontextmanager
+async def new_people(api: FastAPI) -> AsyncIterator[People]:
     alice = await sign_up(api, "alice")
     bob = await join(api, alice, "bob", "viewer")
     mallory = await sign_up(api, "mallory")
@@ -121,6 +121,12 @@ async def people(api: FastAPI) -> AsyncIterator[People]:
     yield People(alice, bob, mallory, carol, erin)
     for person in (alice, bob, mallory, carol, erin):
         await person.client.aclose()
+
+
+@pytest.fixture
+async def people(api: FastAPI) -> AsyncIterator[People]:
+    async with new_people(api) as found:
+        yield found
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ def main() -> None:
     os.environ["COVERAGE_FILE"] = str(ROOT / ".coverage")
     coverage = [sys.executable, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
+    # Each of the two has servers of its own; the tests of a file stay together.
+    both = ["-n", "2", "--dist", "loadfile"]
     tests = subprocess.run(
-        [*coverage, "run", "-m", "pytest", "--no-skips", *sys.argv[1:]], cwd=ROOT, check=False
+        [*coverage, "run", "-m", "pytest", "--no-skips", *both, *sys.argv[1:]], cwd=ROOT, check=False
     )
     subprocess.run([*coverage, "combine", "-q"], cwd=ROOT, check=True)
     figures = subprocess.run([*coverage, "report"], cwd=ROOT, check=False)

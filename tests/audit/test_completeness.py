@@ -7,9 +7,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from agentflow_app.organizations.exports import write_export
-from tests.core.test_access import TABLE, B, Row, World, _bearer, _name, _things
-from tests.core.test_access import world as world
+from tests.core.test_access import TABLE, B, Row, _bearer, _name, _own_world, _things
 
 UNTOLD = {
     f"PUT {B}/agents/{{agent_id}}/draft": "the working copy, saved at every keystroke; publishing is told",
@@ -36,17 +34,14 @@ def test_what_is_not_told_is_a_call_that_there_is() -> None:
 
 
 @pytest.mark.parametrize("row", WRITING, ids=_name)
-async def test_what_changes_something_is_told(
-    api: FastAPI, world: World, row: Row, postgres_url: str
-) -> None:
-    alice = world.alice
-    mine = replace(world, ids=await _things(api, world.people))
-    # What is there already is not made again, so that it would not be told.
-    await write_export(UUID(mine.ids["export_id"]))
-    if row.method == "PUT" and row.path.endswith("/members/{user_id}"):
-        await alice.client.delete(row.path.format(**mine.ids).removeprefix(B))
-    before = _told(postgres_url, alice.org_id, alice.actor.user_id)
-    answer = await mine.call(row, _bearer(alice.token))
-    assert answer.status_code == row.owner, answer.text
-    more = _told(postgres_url, alice.org_id, alice.actor.user_id)[len(before) :]
-    assert bool(more) is (f"{row.method} {row.path}" not in UNTOLD), more
+async def test_what_changes_something_is_told(api: FastAPI, row: Row, postgres_url: str) -> None:
+    async with _own_world(api) as world:
+        alice = world.alice
+        mine = replace(world, ids=await _things(api, world.people, row))
+        if row.method == "PUT" and row.path.endswith("/members/{user_id}"):
+            await alice.client.delete(row.path.format(**mine.ids).removeprefix(B))
+        before = _told(postgres_url, alice.org_id, alice.actor.user_id)
+        answer = await mine.call(row, _bearer(alice.token))
+        assert answer.status_code == row.owner, answer.text
+        more = _told(postgres_url, alice.org_id, alice.actor.user_id)[len(before) :]
+        assert bool(more) is (f"{row.method} {row.path}" not in UNTOLD), more

@@ -2,18 +2,21 @@
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from sqlalchemy import func, select
+from psycopg import sql
 
 from agentflow_app.accounts import tokens
 from agentflow_app.accounts.models import ApiKey, Passkey
@@ -26,7 +29,6 @@ from agentflow_app.accounts.sessions import (
     open_refresh,
 )
 from agentflow_app.accounts.tokens import digest, issue_access_token, new_secret
-from agentflow_app.audit.models import AuditLog
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
@@ -41,6 +43,7 @@ from tests.actors import (
     Person,
     definition,
     join,
+    new_people,
     node,
     published,
     running,
@@ -56,6 +59,18 @@ INVITATIONS = B + "/org/invitations"
 EXPORTS = B + "/org/exports"
 OPERATOR = B + "/operator"
 SUSPENDED = {"status": "suspended"}
+OWNED = """
+SELECT table_name, min(column_name) FROM information_schema.columns
+WHERE table_schema = 'public' AND (column_name = 'org_id' OR column_name = 'user_id'
+    OR (table_name IN ('organizations', 'users') AND column_name = 'id'))
+GROUP BY table_name ORDER BY table_name
+"""
+SUM = """
+SELECT count(*) || ' ' || coalesce(md5(string_agg(row, '' ORDER BY row)), '') FROM (
+    SELECT (to_jsonb(t) - ARRAY['last_used_at', 'last_seen_at'])::text AS row FROM {table} t
+    WHERE {owner} = ANY(%s)
+) AS rows
+"""
 TEAMS = B + "/org/teams"
 
 
@@ -271,7 +286,7 @@ OPEN = {
 
 @dataclass(frozen=True)
 class World:
-    """Alice's organization with an agent and a run that waits for her, and a bare client for anybody."""
+    """Alice's organization with one of each thing, and a bare client for anybody."""
 
     people: People
     client: httpx.AsyncClient
@@ -290,18 +305,18 @@ class World:
         body = _filled(row.body, self.ids)
         return await self.client.request(row.method, path, json=body, headers=headers)
 
-    async def trace(self) -> list[Any]:
-        """All that a refused call could have changed."""
-        agent, run = self.ids["agent_id"], self.ids["execution_id"]
-        paths = ["/agents", "/executions", "/approvals", "/org", "/org/api-keys?search=Listed"]
-        paths += ["/org/secrets", "/org/variables", "/org/credentials"]
-        paths += ["/org/sso", "/org/members", "/org/invitations", "/org/teams"]
-        mine = [f"/agents/{agent}", f"/agents/{agent}/draft", f"/agents/{agent}/versions"]
-        mine += [f"/executions/{run}", f"/executions/{run}/steps"]
-        answers = [await self.alice.client.get(path) for path in [*paths, *mine]]
-        async with database().transaction(self.alice.actor) as tx:
-            audited = (await tx.execute(select(func.count()).select_from(AuditLog))).scalar_one()
-        return [audited, *(answer.json() for answer in answers)]
+    def trace(self, postgres_url: str) -> dict[str, str]:
+        """All that a refused call could have changed: a sum of each table's rows of alice's organization."""
+        people = (self.people.alice, self.people.bob, self.people.carol, self.people.erin)
+        members = [person.actor.user_id for person in people]
+        found = {}
+        with psycopg.connect(postgres_url) as connection:
+            for table, column in connection.execute(OWNED).fetchall():
+                of_people = column == "user_id" or table == "users"
+                query = sql.SQL(SUM).format(table=sql.Identifier(table), owner=sql.Identifier(column))
+                owners = members if of_people else [self.alice.org_id]
+                [(found[table],)] = connection.execute(query, (owners,)).fetchall()
+        return found
 
 
 def _filled(body: Any, ids: dict[str, str]) -> Any:
@@ -312,24 +327,33 @@ def _filled(body: Any, ids: dict[str, str]) -> Any:
     return json.loads(text)
 
 
-async def _things(api: FastAPI, people: People) -> dict[str, str]:
-    """What the paths name, all of it new and alice's."""
+def named_by(row: Row) -> set[str]:
+    """The things that a call names in its path and body."""
+    return set(re.findall(r"\{(\w+)\}", row.path + json.dumps(row.body)))
+
+
+async def _things(api: FastAPI, people: People, row: Row | None = None) -> dict[str, str]:
+    """What the paths name, all of it new and alice's; for a `row` only what it names."""
     alice = people.alice
-    agent_id = await published(alice, REVIEW)
-    started = await alice.client.post(f"/agents/{agent_id}/execute", json={})
-    run = started.json()["id"]
-    async with running():
-        async for event in follow(alice.actor, run):
-            if event["type"] == "execution.waiting":
-                break
-    steps = (await alice.client.get(f"/executions/{run}/steps")).json()["data"]
-    body = {"email": unique_email("invited"), "role": "editor"}
-    invited = await alice.client.post("/org/invitations", json=body)
-    member = await join(api, alice, "member", "viewer")
-    team = (await alice.client.post("/org/teams", json={"name": unique_email("team")})).json()["id"]
-    await alice.client.put(f"/org/teams/{team}/members/{member.actor.user_id}")
-    export = (await alice.client.post("/org/export")).json()["id"]
-    key = await alice.client.post("/org/api-keys", json={"name": "Listed", "scopes": ["agents:read"]})
+    found = {
+        "org_id": str(alice.org_id),
+        "slug": alice.org_id.hex,
+        "email": unique_email("somebody"),
+        "ticket": "unknown",
+        "number": "1",
+        "other": "1",
+        "token": "unknown",
+        "name": "User",
+        **await _ways_in(alice),
+    }
+    for names, make in MAKERS.items():
+        if row is None or not named_by(row).isdisjoint(names):
+            found |= await make(api, alice)
+    return found
+
+
+async def _ways_in(alice: Person) -> dict[str, str]:
+    """A second session, a passkey, an identity at a provider, and the proof that this session is hers."""
     session, passkey, identity = new_id(), new_id(), new_id()
     async with database().system() as tx:
         await open_page_session(tx, Identity(alice.actor.user_id or new_id(), alice.org_id, session))
@@ -340,55 +364,98 @@ async def _things(api: FastAPI, people: People) -> dict[str, str]:
         assert claims.session_id
         await keep_proof(tx, claims.session_id, claims.user_id)
         tx.add(Passkey(id=passkey, user_id=alice.actor.user_id, name="Phone", **fields))
-    clock = definition(node("clock", "trigger.schedule", cron="0 0 29 2 *"))
-    clock_id = await published(alice, clock)
-    schedules = await alice.client.get("/schedules", params={"agent_id": clock_id})
-    schedule = schedules.json()["data"][0]["id"]
-    found = {
-        "session_id": str(session),
-        "passkey_id": str(passkey),
-        "identity_id": str(identity),
-        "agent_id": agent_id,
-        "execution_id": run,
-        "other_id": run,
-        "step_id": steps[0]["id"],
-        "key_id": key.json()["id"],
-        "org_id": str(alice.org_id),
-        "slug": (await alice.client.get("/org")).json()["slug"],
-        "export_id": export,
-        "ticket": "unknown",
-        "schedule_id": schedule,
-        "user_id": str(member.actor.user_id),
-        "invitation_id": invited.json()["id"],
-        "email": unique_email("somebody"),
-        "team_id": team,
-        "number": "1",
-        "other": "1",
-        "token": "unknown",
-        "name": "User",
+    await alice.client.post("/org/sso/scim-token")
+    return {"session_id": str(session), "passkey_id": str(passkey), "identity_id": str(identity)}
+
+
+async def _run(api: FastAPI, alice: Person) -> dict[str, str]:
+    agent_id = await published(alice, REVIEW)
+    started = await alice.client.post(f"/agents/{agent_id}/execute", json={})
+    run = started.json()["id"]
+    async with running():
+        async for event in follow(alice.actor, run):
+            if event["type"] == "execution.waiting":
+                break
+    steps = (await alice.client.get(f"/executions/{run}/steps")).json()["data"]
+    return {"agent_id": agent_id, "execution_id": run, "other_id": run, "step_id": steps[0]["id"]}
+
+
+async def _invitation(api: FastAPI, alice: Person) -> dict[str, str]:
+    body = {"email": unique_email("invited"), "role": "editor"}
+    return {"invitation_id": (await alice.client.post("/org/invitations", json=body)).json()["id"]}
+
+
+async def _team(api: FastAPI, alice: Person) -> dict[str, str]:
+    member = await join(api, alice, "member", "viewer")
+    team = (await alice.client.post("/org/teams", json={"name": unique_email("team")})).json()["id"]
+    await alice.client.put(f"/org/teams/{team}/members/{member.actor.user_id}")
+    return {"team_id": team, "user_id": str(member.actor.user_id)}
+
+
+async def _export(api: FastAPI, alice: Person) -> dict[str, str]:
+    made = (await alice.client.post("/org/export")).json()["id"]
+    await write_export(UUID(made))
+    return {"export_id": made}
+
+
+async def _listed_key(api: FastAPI, alice: Person) -> dict[str, str]:
+    body = {"name": "Listed", "scopes": ["agents:read"]}
+    return {"key_id": (await alice.client.post("/org/api-keys", json=body)).json()["id"]}
+
+
+async def _schedule(api: FastAPI, alice: Person) -> dict[str, str]:
+    clock = await published(alice, definition(node("clock", "trigger.schedule", cron="0 0 29 2 *")))
+    schedules = await alice.client.get("/schedules", params={"agent_id": clock})
+    return {"schedule_id": schedules.json()["data"][0]["id"]}
+
+
+async def _vault(api: FastAPI, alice: Person) -> dict[str, str]:
+    # The credential's host is private: a test of it is refused before anything is sent.
+    bodies = {
+        "secret": {"name": "S{fresh}", "value": "a secret"},
+        "variable": {"name": "v{fresh}", "value": 1},
+        "credential": {**BEARER, "allowed_hosts": ["127.0.0.1:9"]},
     }
-    # Its host is private: a test of it is refused before anything is sent.
-    shut = {**BEARER, "allowed_hosts": ["127.0.0.1:9"]}
-    for thing, body in (
-        ("secret", {"name": "S{fresh}", "value": "a secret"}),
-        ("variable", {"name": "v{fresh}", "value": 1}),
-        ("credential", shut),
-    ):
+    found = {}
+    for thing, body in bodies.items():
         made = await alice.client.post(f"/org/{thing}s", json=_filled(body, {}))
         found[f"{thing}_id"] = made.json()["id"]
-    made = await alice.client.post("/org/sso", json=_filled(CONNECTION, {}))
-    found["connection_id"] = made.json()["id"]
-    await alice.client.post("/org/sso/scim-token")
     return found
 
 
-@pytest.fixture
-async def world(api: FastAPI, people: People) -> AsyncIterator[World]:
+async def _connection(api: FastAPI, alice: Person) -> dict[str, str]:
+    made = await alice.client.post("/org/sso", json=_filled(CONNECTION, {}))
+    return {"connection_id": made.json()["id"]}
+
+
+MAKERS = {
+    ("agent_id", "execution_id", "other_id", "step_id"): _run,
+    ("invitation_id",): _invitation,
+    ("team_id", "user_id"): _team,
+    ("export_id",): _export,
+    ("key_id",): _listed_key,
+    ("schedule_id",): _schedule,
+    ("secret_id", "variable_id", "credential_id"): _vault,
+    ("connection_id",): _connection,
+}
+
+
+@pytest.fixture(scope="module")
+async def world(api: FastAPI) -> AsyncIterator[World]:
+    """One for all: refused calls change nothing in it, and what changes something gets a world of its own."""
+    async with new_people(api) as people, _bare_client(api) as client:
+        yield World(people, client, await _things(api, people))
+
+
+def _bare_client(api: FastAPI) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://agentflow.test") as client:
-        ids = await _things(api, people)
-        await write_export(UUID(ids["export_id"]))
-        yield World(people, client, ids)
+    return httpx.AsyncClient(transport=transport, base_url="http://agentflow.test")
+
+
+@asynccontextmanager
+async def _own_world(api: FastAPI) -> AsyncIterator[World]:
+    async with new_people(api) as people, _bare_client(api) as client:
+        yield World(people, client, {})
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -476,46 +543,79 @@ def _name(row: Row) -> str:
     return f"{row.method} {row.path.removeprefix(B)}"
 
 
+async def test_the_trace_shows_what_is_done(api: FastAPI, postgres_url: str) -> None:
+    async with _own_world(api) as own:
+        before = own.trace(postgres_url)
+        await own.alice.client.put("/auth/profile", json={"name": "Renamed"})
+        await own.alice.client.post("/org/variables", json={"name": "x", "value": 1})
+        after = own.trace(postgres_url)
+    changed = {table for table in before if before[table] != after[table]}
+    assert {"users", "variables", "audit_logs"} <= changed
+
+
 async def test_the_table_lists_every_route(world: World) -> None:
     paths = (await world.client.get(B + "/openapi.json")).json()["paths"]
     routes = {f"{method.upper()} {path}" for path, calls in paths.items() for method in calls}
     assert routes == {f"{row.method} {row.path}" for row in TABLE} | set(OPEN)
 
 
+@pytest.fixture(scope="module")
+async def worthless(world: World) -> dict[str, dict[str, str]]:
+    return await _worthless(world)
+
+
+@pytest.fixture(scope="module")
+async def bare_keys(world: World) -> dict[str, dict[str, str]]:
+    """Without scopes, in either header."""
+    return {
+        "bare key": {"X-API-Key": await _key(world.alice)},
+        "bare key as bearer": _bearer(await _key(world.alice)),
+    }
+
+
 @pytest.mark.parametrize("row", TABLE, ids=_name)
-async def test_who_may_call_what(api: FastAPI, world: World, row: Row) -> None:
-    before = await world.trace()
-    for kind, headers in (await _worthless(world)).items():
+async def test_who_may_call_what(
+    api: FastAPI,
+    world: World,
+    worthless: dict[str, dict[str, str]],
+    bare_keys: dict[str, dict[str, str]],
+    row: Row,
+    postgres_url: str,
+) -> None:
+    before = world.trace(postgres_url)
+    for kind, headers in worthless.items():
         answer = await world.call(row, headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHENTICATED"), kind
-    other = await world.call(row, _bearer(world.mallory.token))
-    assert other.status_code == row.other, other.text
-    if row.other == 404:
-        await _looks_unknown(world, row, other)
-    for name, headers in (
-        ("bare key", {"X-API-Key": await _key(world.alice)}),
-        ("bare key as bearer", _bearer(await _key(world.alice))),
-    ):
+    for name, headers in bare_keys.items():
         answer = await world.call(row, headers)
         assert answer.status_code == row.bare_key, (name, answer.text)
-    people = world.people
-    callers = (
+    callers = _callers(world.people, row)
+    for person, expected in callers:
+        if expected is not None and expected >= 400:
+            answer = await world.call(row, _bearer(person.token))
+            assert answer.status_code == expected, (person.actor.role, answer.text)
+    if row.other == 404:
+        await _looks_unknown(world, row, await world.call(row, _bearer(world.mallory.token)))
+    async with _own_world(api) as own:
+        other = await world.call(row, _bearer(own.mallory.token))
+        assert other.status_code == row.other, other.text
+        assert world.trace(postgres_url) == before
+        for place, (person, expected) in enumerate(callers):
+            if expected is not None and expected < 400 and not row.endless:
+                # What one of them changed must not be in the next one's way.
+                mine = world if row.method == "GET" else replace(own, ids=await _things(api, own.people, row))
+                caller = person if mine is world else _callers(own.people, row)[place][0]
+                answer = await mine.call(row, _bearer(caller.token))
+                assert answer.status_code == expected, (person.actor.role, answer.text)
+
+
+def _callers(people: People, row: Row) -> tuple[tuple[Person, int | None], ...]:
+    return (
         (people.bob, row.viewer),
         (people.erin, row.editor),
         (people.carol, row.admin),
         (people.alice, row.owner),
     )
-    for person, expected in callers:
-        if expected is not None and expected >= 400:
-            answer = await world.call(row, _bearer(person.token))
-            assert answer.status_code == expected, (person.actor.role, answer.text)
-    assert await world.trace() == before
-    for person, expected in callers:
-        if expected is not None and expected < 400 and not row.endless:
-            # What one of them changed must not be in the next one's way.
-            mine = world if row.method == "GET" else replace(world, ids=await _things(api, people))
-            answer = await mine.call(row, _bearer(person.token))
-            assert answer.status_code == expected, (person.actor.role, answer.text)
 
 
 async def _looks_unknown(world: World, row: Row, other: httpx.Response) -> None:
@@ -553,9 +653,9 @@ SMUGGLED = {"org_id", "organization_id", "user_id", "id", "role", "plan", "creat
 SMUGGLED |= {"is_active", "email_verified_at", "slug", "deleted_at", "__proto__", "permissions"}
 
 
-async def test_nothing_is_assigned_that_a_call_does_not_name(world: World) -> None:
+async def test_nothing_is_assigned_that_a_call_does_not_name(world: World, postgres_url: str) -> None:
     """As the owner, who may do all of it."""
-    before = await world.trace()
+    before = world.trace(postgres_url)
     rows = [row for row in TABLE if isinstance(row.body, dict) and not row.path.startswith(OPERATOR)]
     taken = _fields_of((await world.client.get(B + "/openapi.json")).json())
     for row in rows:
@@ -565,7 +665,7 @@ async def test_nothing_is_assigned_that_a_call_does_not_name(world: World) -> No
             answer = await world.call(smuggling, _bearer(world.alice.token))
             assert answer.status_code == 422, (row.method, row.path, name, answer.text)
             assert name in answer.json()["error"]["details"]["fields"], (row.method, row.path, name)
-    assert await world.trace() == before
+    assert world.trace(postgres_url) == before
 
 
 def _fields_of(document: dict[str, Any]) -> dict[str, set[str]]:

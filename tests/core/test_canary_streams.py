@@ -36,7 +36,7 @@ from tests.ui.test_handlers import BACKGROUND
 async def _heard(url: str, **options: Any) -> tuple[int | None, str]:
     """What the server closes with, and all that it says from its first header to that."""
     first = options.pop("first", None)
-    async with asyncio.timeout(30), connect(url, **options) as ws:
+    async with asyncio.timeout(120), connect(url, **options) as ws:
         assert ws.response is not None
         told = [str(list(ws.response.headers.raw_items()))]
         with suppress(ConnectionClosed):
@@ -86,7 +86,7 @@ async def test_a_refused_event_stream_says_nothing(planted: World, address: str)
         (404, {"X-API-Key": key}),
     ):
         for more in ({}, {"Last-Event-ID": "1"}):
-            async with httpx.AsyncClient(timeout=30) as client:
+            async with httpx.AsyncClient(timeout=120) as client:
                 answer = await client.get(url, headers={**headers, **more})
             assert answer.status_code == expected, headers
             assert CANARY.encode() not in told_by(answer), headers
@@ -104,7 +104,7 @@ async def test_ones_own_stream_carries_ones_own_alone(planted: World, address: s
     hers, own = await _start(planted.alice, MINE, CANARY), await _start(planted.mallory, GREETING, "mine")
     events = f"http://{address}/api/v1/executions/{own}/events"
     first = {person: json.dumps({"token": person.token}) for person in (planted.alice, planted.mallory)}
-    async with httpx.AsyncClient(timeout=30, headers=_bearer(planted.mallory.token)) as client, running():
+    async with httpx.AsyncClient(timeout=120, headers=_bearer(planted.mallory.token)) as client, running():
         (her_code, her_told), (code, told), streamed = await asyncio.gather(
             _heard(_url(address, hers), first=first[planted.alice]),
             _heard(_url(address, own), first=first[planted.mallory]),
@@ -125,7 +125,7 @@ async def test_an_organization_hears_of_its_own_runs_alone(planted: World) -> No
     heard: asyncio.Queue[str] = asyncio.Queue()
     listener = asyncio.create_task(listen(heard))
     try:
-        async with asyncio.timeout(60), running():
+        async with asyncio.timeout(120), running():
             told: set[str] = set()
             while not told:  # it is heard from when the subscription stands
                 hers = await _start(planted.alice, MINE, CANARY)
@@ -167,7 +167,7 @@ async def _follow(tab: Tab, kind: type[rx.State], handler: str) -> Any:
 
 
 async def _until(found: Callable[[], bool]) -> AsyncIterator[None]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not found():
             yield
 
@@ -227,6 +227,6 @@ async def test_without_a_session_no_page_follows(
         tab.state(Live).run.id = planted.ids["execution_id"]
         tab.state(Danger).pending = True
         for kind, handler in sorted(BACKGROUND, key=str):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await _follow(tab, kind, handler)
         assert CANARY not in _told(tab)

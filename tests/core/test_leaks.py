@@ -337,7 +337,7 @@ async def _sockets(alice: Person, address: str, run: str, kept: Canaries) -> Non
         (url, None, [Subprotocol("bearer"), Subprotocol(wrong)]),
     )
     for where, first, offered in ways:
-        async with asyncio.timeout(20), connect(where, subprotocols=offered) as ws:
+        async with asyncio.timeout(120), connect(where, subprotocols=offered) as ws:
             with suppress(ConnectionClosed):
                 if first is not None:
                     await ws.send(first)

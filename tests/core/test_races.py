@@ -101,7 +101,7 @@ async def test_a_run_is_approved_rejected_or_cancelled(people: People) -> None:
     for _ in range(ROUNDS):
         run = (await alice.client.post(f"/agents/{agent_id}/execute", json={})).json()["id"]
         async with running():
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while (await alice.client.get(f"/executions/{run}")).json()["status"] != "waiting":
                     await asyncio.sleep(0.05)
         path = f"/executions/{run}"
@@ -136,7 +136,7 @@ async def test_an_approval_is_given_or_expires_and_not_both(people: People) -> N
         for _ in range(ROUNDS):
             run = (await alice.client.post(f"/agents/{agent_id}/execute", json={})).json()["id"]
             worker.poke()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while (await alice.client.get(f"/executions/{run}")).json()["status"] != "waiting":
                     await asyncio.sleep(0.05)
             body = {"decision": "approved"}

@@ -10,7 +10,9 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.support.processes import Installation
 
-expect.set_options(timeout=20_000)
+PATIENCE = 60_000
+"""Milliseconds after which a page counts as hung, on the slowest machine."""
+expect.set_options(timeout=PATIENCE)
 
 PASSWORD = "correct horse battery"
 DESKTOP = {"width": 1440, "height": 900}
@@ -44,6 +46,13 @@ class Visitor:
 Visit = Callable[..., Awaitable[Visitor]]
 
 
+async def window(browser: Browser, **options: Any) -> BrowserContext:
+    """A browser of one's own: nothing in it is known to the other windows."""
+    context = await browser.new_context(**{"viewport": DESKTOP, **options})
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
 @pytest.fixture
 async def visit(stack: Installation, browser: Browser) -> AsyncIterator[Visit]:
     """Opens windows; at the end none of their pages may have thrown."""
@@ -54,8 +63,7 @@ async def visit(stack: Installation, browser: Browser) -> AsyncIterator[Visit]:
         *, sign_up: bool = True, like: Visitor | None = None, size: dict[str, int] = DESKTOP, **options: Any
     ) -> Visitor:
         state = await like.context.storage_state() if like else None
-        context = await browser.new_context(viewport=size, storage_state=state, **options)
-        context.set_default_timeout(20_000)
+        context = await window(browser, viewport=size, storage_state=state, **options)
         contexts.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: thrown.append(str(error)))

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.conftest import DESKTOP, PASSWORD
+from tests.e2e.conftest import PASSWORD, window
 from tests.support.github import CLIENT_ID, CLIENT_SECRET, GitHub, github
 from tests.support.processes import Installation, free_port
 
@@ -41,7 +41,7 @@ async def octo(installed: tuple[Installation, GitHub], browser: Browser) -> Asyn
     login = f"octo{uuid4().hex[:12]}"
     emails = [{"email": f"{login}@example.com", "primary": True, "verified": True}]
     hub.people[login] = ({"id": uuid4().int >> 80, "login": login, "name": "Octo Cat"}, emails)
-    context = await browser.new_context(viewport=DESKTOP)
+    context = await window(browser)
     yield await context.new_page(), login
     await context.close()
 

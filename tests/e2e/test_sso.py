@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.e2e.conftest import DESKTOP, PASSWORD
+from tests.e2e.conftest import PASSWORD, window
 from tests.support.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider, identity_provider
 from tests.support.processes import Installation, free_port
 from tests.support.saml_provider import SamlProvider, asked, form
@@ -63,7 +63,7 @@ async def test_an_admin_connects_a_provider_and_its_people_come_in_where_they_we
     windows: list[BrowserContext] = []
 
     async def window() -> Page:
-        windows.append(await browser.new_context(viewport=DESKTOP))
+        windows.append(await window(browser))
         return await windows[-1].new_page()
 
     admin = await window()
@@ -150,7 +150,7 @@ async def test_an_admin_connects_a_saml_provider_whose_page_posts_people_in(
         f"{uuid4().hex[:12]}.example.com",
         SamlProvider(),
     )
-    admins = await browser.new_context(viewport=DESKTOP)
+    admins = await window(browser)
     admin = await admins.new_page()
     owner = {"email": f"{uuid4().hex[:12]}@example.com", "password": PASSWORD, "name": "Ada", "org_name": "S"}
     made = await admins.request.post(f"{home}/api/v1/auth/signup?session=page", data=owner)
@@ -174,7 +174,7 @@ async def test_an_admin_connects_a_saml_provider_whose_page_posts_people_in(
     assert installation.command("sso", "verify-domain", domain).returncode == 0
     await admins.close()
 
-    people = await browser.new_context(viewport=DESKTOP)
+    people = await window(browser)
     dora = await people.new_page()
 
     async def provider(route: Route) -> None:

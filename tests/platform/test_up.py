@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import Installation, eventually, free_port
+from tests.support.processes import PATIENCE, Installation, eventually, free_port
 
 ROLES = {"up", "web", "worker", "scheduler", "postgres", "redis"}
 
@@ -79,7 +79,7 @@ def test_whatever_dies_is_started_again_and_said_so(installation: Installation) 
         before = installation.processes()[victim]
         before.kill()
         eventually(lambda v=victim, b=before: installation.processes().get(v, b) != b)
-    eventually(installation.is_ready, seconds=60)
+    eventually(installation.is_ready, seconds=PATIENCE)
 
     said = installation.output.read_text()
     assert "worker was killed by SIGKILL; starting it again in 0.5 s" in said
@@ -111,6 +111,6 @@ def test_a_killed_supervisor_leaves_nothing_and_is_no_obstacle(installation: Ins
     after = installation.processes()
     assert set(after) == ROLES
     assert {process.pid for process in after.values()}.isdisjoint(process.pid for process in before.values())
-    psutil.wait_procs(list(before.values()), timeout=10)
+    psutil.wait_procs(list(before.values()), timeout=PATIENCE)
     assert [process for process in before.values() if process.is_running()] == []
     assert (installation.data_dir / "secrets.json").read_text() == key

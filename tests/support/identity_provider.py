@@ -91,4 +91,4 @@ def identity_provider(redirect_uri: str) -> Iterator[IdentityProvider]:
             yield started
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)

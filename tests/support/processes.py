@@ -14,6 +14,8 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 240.0
+"""Seconds after which another process counts as hung, on the slowest machine."""
 _NOT_INHERITED = (
     "DATABASE_URL",
     "REDIS_URL",
@@ -45,7 +47,7 @@ def clean_environment(**extra: str) -> dict[str, str]:
     return kept | extra
 
 
-def eventually(true: Callable[[], object], seconds: float = 20.0) -> None:
+def eventually(true: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Waits for an event of another process; fails when it does not come."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -85,7 +87,7 @@ class Installation:
             env=self.environment(**extra),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -106,7 +108,7 @@ class Installation:
                 text=True,
                 start_new_session=True,
             )
-        eventually(self.is_ready_or_dead, seconds=180)
+        eventually(self.is_ready_or_dead, seconds=PATIENCE)
         assert self.process.poll() is None, self.output.read_text()
 
     def is_ready_or_dead(self) -> bool:
@@ -123,7 +125,7 @@ class Installation:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=PATIENCE)
 
     def processes(self) -> dict[str, psutil.Process]:
         """What runs on this data directory, by role; PostgreSQL's own children are left out."""

@@ -23,7 +23,7 @@ from agentflow_app.core.settings import Settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.stream import follow
 from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published
-from tests.support.processes import ROOT, clean_environment
+from tests.support.processes import PATIENCE, ROOT, clean_environment
 from workers import scheduler
 
 
@@ -49,7 +49,7 @@ def process(settings: Settings, role: str, **extra: str) -> Iterator["subprocess
         finally:
             if started.poll() is None:
                 started.send_signal(signal.SIGTERM)
-                started.wait(15)
+                started.wait(PATIENCE)
             log.seek(0)
             lines = log.read().decode()
             assert not any(word in lines for word in ("Traceback", '"error"', '"warning"')), lines
@@ -140,7 +140,7 @@ async def test_a_worker_that_is_told_to_stop_hands_its_runs_back(
         with process(settings, "worker") as first:
             await counting.until(3)
             first.send_signal(signal.SIGTERM)
-            assert first.wait(15) == 0
+            assert first.wait(PATIENCE) == 0
         assert UUID(accepted["id"]) in await claims.due(10_000)
         with process(settings, "worker"):
             assert (await ended(alice, accepted["id"]))["status"] == "completed"
@@ -224,7 +224,7 @@ async def test_two_schedulers_start_each_tick_once(alice: Person, settings: Sett
         return [run["trigger_data"]["scheduled_at"] for run in runs]
 
     with process(settings, "scheduler"), process(settings, "scheduler"):
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(PATIENCE):
             while len(await ticks()) < 5:
                 await asyncio.sleep(0.2)
         await alice.client.put(f"/agents/{agent_id}/status", json={"status": "paused"})

@@ -139,6 +139,7 @@ async def test_a_server_with_another_file_says_that_it_lacks_the_key(use: Use, t
         f"a b:{given_key()}",
         f"a:{given_key()},a:{given_key()}",
     ],
+    ids=["no colon", "no key", "not base64", "too short", "of zeros", "a space in its name", "a name twice"],
 )
 def test_bad_master_keys_stop_the_start_without_being_shown(keys: str) -> None:
     with pytest.raises(ValidationError) as raised:

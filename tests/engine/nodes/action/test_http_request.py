@@ -135,6 +135,7 @@ async def test_failing_statuses_can_be_taken_as_answers(egress):
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("soon", None),
     ],
+    ids=["seconds", "in two days", "in the past", "no number"],
 )
 async def test_retry_after_is_read_as_seconds_or_as_a_date(egress, header, seconds):
     import httpx
