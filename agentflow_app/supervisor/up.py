@@ -23,7 +23,7 @@ from agentflow_app.supervisor.screen import Screen
 
 _PARTS = ("web", "worker", "scheduler")
 _PAUSE = 0.1
-_READY_WITHIN = 90.0
+_READY_WITHIN = 240.0
 _DEATHS_BEFORE_READY = 3
 _STOP_PARTS_WITHIN = 5.0
 _TRIM_EVERY = 60.0

@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240.0
+PATIENCE = 360.0
 """Seconds after which another process counts as hung, on the slowest machine."""
 _NOT_INHERITED = (
     "DATABASE_URL",

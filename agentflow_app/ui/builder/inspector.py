@@ -40,7 +40,17 @@ def _field(field: Any, node_id: Any) -> rx.Component:
             rx.el.p(field["error"].to(str), id=note, class_name="text-sm text-red-11", role="alert"),
             rx.cond(
                 field["description"],
-                rx.el.p(field["description"].to(str), id=note, class_name="text-sm text-gray-11"),
+                rx.el.p(
+                    # What stands between backticks is a word of the definition's.
+                    rx.foreach(
+                        field["description"].to(str).split("`"),
+                        lambda part, place: rx.cond(
+                            place % 2 == 1, rx.el.code(part, class_name="font-mono text-gray-12"), part
+                        ),
+                    ),
+                    id=note,
+                    class_name="text-sm text-gray-11",
+                ),
             ),
         ),
         key=field["key"].to(str),
@@ -165,7 +175,8 @@ def _head(node: Any) -> rx.Component:
             lambda problem: rx.el.p(
                 icon("triangle-alert", size=14, class_name="mt-0.5"),
                 problem["message"].to(str),
-                class_name="mt-2 flex gap-1.5 text-sm text-red-11",
+                class_name="mt-2 flex gap-1.5 text-sm "
+                + rx.cond(problem["severity"] == "error", "text-red-11", "text-amber-11"),
                 role="alert",
             ),
         ),

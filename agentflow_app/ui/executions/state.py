@@ -10,6 +10,7 @@ from agentflow_app.core.errors import AppError
 from agentflow_app.executions.schemas import ExecuteRequest, ExecutionQuery, ExecutionStatus
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.executions.stream import watch
+from agentflow_app.ui.executions.again import Again
 from agentflow_app.ui.executions.gathering import gathered
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.view import RunRow, run_row
@@ -146,6 +147,7 @@ class Run(PageState, rx.State):
         live = await self.get_state(Live)
         shell = await self.get_state(Shell)
         live._clear()
+        (await self.get_state(Again)).asking = False
         async with self._transaction() as (tx, actor):
             shell._show(actor)
             await live._open(tx, actor, id_of(self.router.url.path.rstrip("/").rpartition("/")[2]))
