@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.mail import MailServer
 from engine.masking import Masker
 from engine.ports import (
     Agents,
@@ -134,6 +135,9 @@ class Context:
         """For `egress.http`: puts the credential, by id or name, on the way, and keeps secrets on theirs."""
         found = await self._ports.secrets.credential(credential) if credential else None
         return Stamp(found, self._masker)
+
+    async def mail_server(self, credential: str | None) -> MailServer:
+        return await self._ports.secrets.mail_server(credential)
 
     @property
     def events(self) -> EventSink:

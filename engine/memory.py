@@ -35,6 +35,7 @@ from engine.ports import (
 )
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator
 
     import httpx
@@ -216,6 +217,9 @@ class NoEgress:
     async def http(self, stamp: "Stamp | None" = None) -> "AsyncIterator[httpx.AsyncClient]":
         raise EgressRefusedError("Outgoing requests are off here")
         yield  # pragma: no cover
+
+    async def tcp(self, host: str, port: int) -> "socket.socket":
+        raise EgressRefusedError("Outgoing connections are off here")
 
 
 class NoAgents:

@@ -8,10 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    import socket
+
     import httpx
     from pydantic_ai.models import Model
 
     from engine.errors import EngineError
+    from engine.mail import MailServer
     from engine.secrets import Credential
 
     Stamp = Callable[[httpx.Request], httpx.Request]
@@ -192,6 +195,12 @@ class Egress(Protocol):
         `stamp` makes of each request, redirects too, the one that leaves.
         """
 
+    async def tcp(self, host: str, port: int) -> "socket.socket":
+        """A connection to one of the host's addresses, each of which was checked, for what is no HTTP.
+
+        Raises EgressRefusedError, OSError and TimeoutError. The caller closes it.
+        """
+
 
 class Secrets(Protocol):
     """The organization's secrets and credentials, opened for one execution, and only as they are used.
@@ -203,6 +212,9 @@ class Secrets(Protocol):
 
     async def credential(self, reference: str) -> "Credential":
         """By id or name, ready to be sent."""
+
+    async def mail_server(self, reference: str | None) -> "MailServer":
+        """The one of a credential, by id or name; without one the host's own, where that is lent."""
 
     async def used(self) -> Sequence[str]:
         """The values that this execution has used before, by whichever worker: they stay masked."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.egress.origins import Origin, host_of, port_of
 from engine.errors import CredentialRefusedError, MissingSecretError
+from engine.mail import MailServer
 from engine.masking import Masker
 
 if TYPE_CHECKING:
@@ -40,15 +41,24 @@ class NoSecrets:
     async def credential(self, reference: str) -> Credential:
         raise MissingSecretError(f"There is no credential {reference!r}")
 
+    async def mail_server(self, reference: str | None) -> MailServer:
+        raise MissingSecretError("There is no mail server here; name a credential that has one")
+
     async def used(self) -> Sequence[str]:
         return ()
 
 
 class GivenSecrets:
-    """Secrets and credentials by name, in memory."""
+    """Secrets, credentials and mail servers by name, in memory; the first mail server is the default."""
 
-    def __init__(self, secrets: Mapping[str, str], credentials: Collection[Credential] = ()) -> None:
+    def __init__(
+        self,
+        secrets: Mapping[str, str],
+        credentials: Collection[Credential] = (),
+        mail_servers: Collection[MailServer] = (),
+    ) -> None:
         self._secrets = dict(secrets)
+        self._mail_servers = {server.name: server for server in mail_servers}
         self._credentials = {credential.name: credential for credential in credentials}
         self._used: dict[str, None] = {}
 
@@ -65,6 +75,13 @@ class GivenSecrets:
             raise MissingSecretError(f"There is no credential {reference!r}")
         found = self._credentials[reference]
         self._used |= dict.fromkeys(found.hidden)
+        return found
+
+    async def mail_server(self, reference: str | None) -> MailServer:
+        found = self._mail_servers.get(reference or next(iter(self._mail_servers), ""))
+        if found is None:
+            raise MissingSecretError(f"There is no mail server {reference!r}")
+        self._used |= dict.fromkeys([found.password] if found.password else [])
         return found
 
     async def used(self) -> Sequence[str]:
@@ -86,6 +103,11 @@ class MaskedSecrets:
     async def credential(self, reference: str) -> Credential:
         found = await self._inner.credential(reference)
         self._masker.add(found.hidden)
+        return found
+
+    async def mail_server(self, reference: str | None) -> MailServer:
+        found = await self._inner.mail_server(reference)
+        self._masker.add([found.password] if found.password else [])
         return found
 
     async def used(self) -> Sequence[str]:

@@ -31,6 +31,10 @@ EXEMPT = {
     # The policy itself.
     "engine/egress/__init__.py: httpx.AsyncClient",
     "engine/egress/transport.py: http.AsyncHTTPTransport",
+    "engine/egress/sockets.py: socket.socket",
+    "engine/egress/sockets.py: loop.sock_connect",
+    # Given a socket of the egress's.
+    "engine/mail.py: aiosmtplib.SMTP",
     # Model SDKs' clients: each is given the egress's transport.
     "engine/llm/router.py: httpx2.AsyncClient",
     # Given the egress's transport.

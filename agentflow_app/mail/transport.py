@@ -7,6 +7,9 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from agentflow_app.core.settings import Settings, settings
+from engine.egress import GuardedEgress
+from engine.letters import one_line
+from engine.mail import MailServer, Security
 
 TIMEOUT_SECONDS = 20
 MAX_REASON = 300
@@ -32,7 +35,7 @@ def _message(letter: Letter, mail_id: UUID, config: Settings) -> EmailMessage:
     message = EmailMessage()
     message["From"] = config.mail_from
     message["To"] = letter.to
-    message["Subject"] = " ".join(letter.subject.split())
+    message["Subject"] = one_line(letter.subject)
     message["Date"] = formatdate()
     domain = config.mail_from.rpartition("@")[2].strip("> ")
     message["Message-ID"] = (
@@ -74,3 +77,26 @@ async def deliver_letter(letter: Letter, mail_id: UUID) -> None:
 
 def _reason(text: str, letter: Letter) -> str:
     return text.replace(letter.to, "…")[:MAX_REASON]
+
+
+def lent_server() -> MailServer | None:
+    """The operator's, for letters of tenants' runs; None where there is none, or it is not lent.
+
+    It is the operator's own to reach, wherever it is.
+    """
+    config = settings()
+    server = urlsplit(config.smtp_url.get_secret_value())
+    if not server.hostname or not config.operator_keys_shared:
+        return None
+    security: Security = "tls" if server.scheme == "smtps" else "starttls" if server.username else "offered"
+    return MailServer(
+        name="the installation's",
+        host=server.hostname,
+        port=server.port or (465 if security == "tls" else 587),
+        security=security,
+        sender=config.mail_from,
+        username=unquote(server.username) if server.username else None,
+        password=unquote(server.password) if server.password else None,
+        way=GuardedEgress([server.hostname]),
+        fixed_sender=True,
+    )

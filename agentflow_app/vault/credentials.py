@@ -1,6 +1,6 @@
 """Credentials: what a request shows to another system, and to which hosts it may be shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -44,8 +44,14 @@ TYPES: Mapping[str, TypeFields] = {
         needed=("token_url", "client_id", "grant"),
         optional=("client_auth", "scopes"),
     ),
+    "smtp": TypeFields(
+        secret=("password",), needed=("host", "username"), optional=("port", "security", "sender")
+    ),
 }
-_PUBLIC = ("header", "query", "username", "grant", "token_url", "client_id", "client_auth", "scopes")
+_PUBLIC = (
+    *("header", "query", "username", "grant", "token_url", "client_id", "client_auth", "scopes"),
+    *("host", "port", "security", "sender"),
+)
 _SECRET = ("value", "password", "client_secret", "refresh_token")
 
 
@@ -68,6 +74,7 @@ class CredentialService(VaultUseCases[Credential]):
         if data.type == "oauth2":
             settings.setdefault("grant", "client_credentials")
         _check(data.type, settings, parts)
+        _check_mail(data.type, settings, data.allowed_hosts)
         credential_id = new_id()
         credential = Credential(
             id=credential_id,
@@ -108,6 +115,7 @@ class CredentialService(VaultUseCases[Credential]):
         parts = await open_parts(credential) | given
         _check(credential.type, settings, parts)
         hosts = list(dict.fromkeys(data.allowed_hosts)) if data.allowed_hosts else credential.allowed_hosts
+        _check_mail(credential.type, settings, hosts)
         _check_widening(credential, hosts, settings, given)
         if data.name is not None:
             credential.name = data.name
@@ -189,6 +197,16 @@ def _check(kind: str, settings: Mapping[str, Any], parts: Mapping[str, str]) -> 
         raise ValidationFailed(fields=problems)
 
 
+def _check_mail(kind: str, settings: Mapping[str, Any], hosts: Sequence[str]) -> None:
+    """Raises ValidationFailed unless it may go to the mail server, and letters have a sender."""
+    if kind != "smtp":
+        return
+    if not any(each.covers(settings["host"]) for each in origins(hosts)):
+        raise ValidationFailed(fields={"allowed_hosts": f"have to name the mail server, {settings['host']}"})
+    if "sender" not in settings and "@" not in settings["username"]:
+        raise ValidationFailed(fields={"sender": "is needed: the user is no address that letters come from"})
+
+
 def _check_widening(
     credential: Credential, hosts: list[str], settings: Mapping[str, Any], given: Mapping[str, str]
 ) -> None:
@@ -197,7 +215,8 @@ def _check_widening(
         return
     again = "enter it again: what it is sent to has changed"
     added = set(origins(hosts)) - set(origins(credential.allowed_hosts))
-    if added or settings.get("token_url") != credential.settings.get("token_url"):
+    places = ("token_url", "host", "port", "security")
+    if added or any(settings.get(name) != credential.settings.get(name) for name in places):
         raise ValidationFailed(fields={main: again})
 
 

@@ -15,11 +15,13 @@ from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import Unavailable
 from agentflow_app.core.ids import new_id, parse_id
 from agentflow_app.core.tenancy import Actor
+from agentflow_app.mail.transport import lent_server
 from agentflow_app.vault.credentials import open_parts
 from agentflow_app.vault.models import Credential, Secret, SecretUse, Variable
 from agentflow_app.vault.oauth import TokenSource, open_token
-from agentflow_app.vault.sending import bearer, ready
+from agentflow_app.vault.sending import bearer, hidden, mail_server, ready
 from engine.errors import EngineError, MissingSecretError, SecretsUnavailableError
+from engine.mail import MailServer
 from engine.ports import Egress
 from engine.secrets import Credential as ReadyCredential
 
@@ -72,6 +74,24 @@ class RunSecrets:
         except Unavailable as error:
             raise SecretsUnavailableError("The credential cannot be read at the moment") from error
 
+    async def mail_server(self, reference: str | None) -> MailServer:
+        if reference is None:
+            own = lent_server()
+            if own is None:
+                raise MissingSecretError(
+                    "There is no mail server to send with; choose a credential of the type mail server"
+                )
+            return own
+        try:
+            async with database().transaction(org_id=self.org_id) as tx:
+                row = await _find(tx, self.org_id, reference)
+                await self._note(tx, [row])
+            return mail_server(row, await open_parts(row))
+        except (CannotUnseal, UnknownMasterKey) as error:
+            raise UnreadableSecretError(f"The credential {reference!r}: {error.message}") from error
+        except Unavailable as error:
+            raise SecretsUnavailableError("The credential cannot be read at the moment") from error
+
     async def used(self) -> Sequence[str]:
         """What was deleted since is not known any more; what was changed is masked as it is now."""
         try:
@@ -88,7 +108,7 @@ class RunSecrets:
                 )
             values = [await value_of(secret) for secret in secrets]
             for row in rows:
-                values += ready(row, await open_parts(row)).hidden if row.type != "oauth2" else ()
+                values += hidden(row, await open_parts(row)) if row.type != "oauth2" else ()
                 values += await open_token(row) if row.type == "oauth2" else ()
             return values
         except (CannotUnseal, UnknownMasterKey) as error:

@@ -19,12 +19,13 @@ from pydantic import (
 from agentflow_app.core.schemas import Input, Output
 from agentflow_app.core.serialization import dumps
 from engine.egress.origins import Origin
+from engine.letters import mailboxes
 
 MIN_SECRET = 4
 MAX_SECRET = 16_384
 MAX_VARIABLE = 16_384
 MAX_HOSTS = 50
-CredentialType = Literal["api_key", "bearer", "basic", "header", "oauth2"]
+CredentialType = Literal["api_key", "bearer", "basic", "header", "oauth2", "smtp"]
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _NOT_FOR_CREDENTIALS = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
@@ -60,6 +61,19 @@ def _header_name(name: str) -> str:
 
 def _host(entry: str) -> str:
     return str(Origin.parse(entry))
+
+
+def _mail_host(text: str) -> str:
+    """A name or an address alone."""
+    if text.startswith("*") or "/" in text or (":" in text.strip("[]") and not text.startswith("[")):
+        raise ValueError("is a host like mail.example.com; its port has a field of its own")
+    return Origin.parse(text).host
+
+
+def _sender(text: str) -> str:
+    if len(mailboxes(text)) != 1:
+        raise ValueError("is one address, like robot@example.com")
+    return text
 
 
 def _client_id(text: str) -> str:
@@ -152,6 +166,10 @@ class CredentialFields(Input):
     client_auth: Literal["header", "body"] | None = None
     refresh_token: SecretValue | None = None
     scopes: Annotated[list[Scope], Field(max_length=100)] | None = None
+    host: Annotated[str, StringConstraints(max_length=253), AfterValidator(_mail_host)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    security: Literal["tls", "starttls"] | None = None
+    sender: Annotated[str, StringConstraints(max_length=500), AfterValidator(_sender)] | None = None
 
 
 class CredentialCreate(CredentialFields):
@@ -186,7 +204,8 @@ class VariableOut(KeptOut):
 
 
 class CredentialOut(KeptOut):
-    """`settings` has what is no secret: header, query, username, grant, token_url, client_id, scopes."""
+    """`settings` has what is no secret: header, query, username, grant, token_url, client_id, scopes,
+    host, port, security, sender."""
 
     type: CredentialType
     allowed_hosts: list[str]

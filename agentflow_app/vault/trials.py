@@ -39,6 +39,8 @@ async def try_credential(actor: Actor, credential_id: UUID, data: CredentialTria
     async with database().transaction(actor) as tx:
         service = CredentialService(tx, actor)
         row = await service.load(credential_id, lock=True)
+        if row.type == "smtp":
+            raise ValidationFailed(fields={"type": "a mail server is tried by sending a letter"})
         url = _address(row, data)
         await rate_limits().trials(actor.org_id)
         limits = (await OrganizationService(tx, actor).settings()).egress_allowed_hosts

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from engine.egress.origins import Origin, origins
 from engine.egress.policy import Policy, Resolve, resolve_host
+from engine.egress.sockets import connected
 from engine.egress.transport import guarded_transport, shared
 from engine.errors import EgressRefusedError
 
 if TYPE_CHECKING:
+    import socket
+
     import httpx
     import httpx2
 
@@ -23,6 +26,7 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """As they come over the wire."""
 TIMEOUT_SECONDS = 60.0
 MAX_REDIRECTS = 10
+CONNECT_SECONDS = 20.0
 
 
 class GuardedEgress:
@@ -58,6 +62,9 @@ class GuardedEgress:
             max_redirects=MAX_REDIRECTS,
         ) as client:
             yield client
+
+    async def tcp(self, host: str, port: int) -> "socket.socket":
+        return await connected(self.policy, host, port, CONNECT_SECONDS)
 
     def transport(self) -> "httpx.AsyncBaseTransport":
         """For clients built on httpx."""
@@ -98,13 +105,21 @@ class LimitedEgress:
     def http(self, stamp: "Stamp | None" = None) -> AbstractAsyncContextManager["httpx.AsyncClient"]:
         return self._inner.http(self._checked(stamp) if self._allowed else stamp)
 
+    async def tcp(self, host: str, port: int) -> "socket.socket":
+        if self._allowed and not any(origin.covers(host) for origin in self._allowed):
+            raise _outside(host)
+        return await self._inner.tcp(host, port)
+
     def _checked(self, stamp: "Stamp | None") -> "Stamp":
         def check(request: "httpx.Request") -> "httpx.Request":
             if not any(origin.names(request.url) for origin in self._allowed):
-                raise EgressRefusedError(
-                    f"{request.url.host} is not among the hosts that this organization allows",
-                    details={"host": request.url.host},
-                )
+                raise _outside(request.url.host)
             return stamp(request) if stamp is not None else request
 
         return check
+
+
+def _outside(host: str) -> EgressRefusedError:
+    return EgressRefusedError(
+        f"{host} is not among the hosts that this organization allows", details={"host": host}
+    )

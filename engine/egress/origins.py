@@ -44,7 +44,16 @@ class Origin:
 
     def names(self, url: "httpx.URL") -> bool:
         """Whether the host is the one, whatever scheme and port are."""
-        host = host_of(url)
+        return self._is(host_of(url))
+
+    def covers(self, host: str) -> bool:
+        """The same for a bare name or address; what is no host is not the one."""
+        try:
+            return self._is(_canonical(f"[{host}]" if ":" in host else host))
+        except ValueError:
+            return False
+
+    def _is(self, host: str) -> bool:
         return host.endswith(f".{self.host}") if self.wildcard else host == self.host
 
     def __str__(self) -> str:

@@ -1,6 +1,5 @@
 """Letters, delivered to a real SMTP server over STARTTLS, or given up with the reason."""
 
-import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -12,10 +11,6 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from aiosmtpd.smtp import AuthResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +23,7 @@ from agentflow_app.mail import service
 from agentflow_app.mail.models import OutgoingMail
 from tests.actors import Person
 from tests.support.processes import free_port
+from tests.support.smtp import certificate, tls_context
 
 
 class Mailbox(MessageHandler):
@@ -50,39 +46,10 @@ class Mailbox(MessageHandler):
         self.letters.append(message)
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = folder / "cert.pem", folder / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private
-
-
 @pytest.fixture
 def mailbox(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    certificate, private = _certificate(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, private)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    written, private = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(written))
     box = Mailbox()
 
     def login(server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
@@ -94,7 +61,7 @@ def mailbox(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch)
         box,
         hostname="127.0.0.1",
         port=port,
-        tls_context=context,
+        tls_context=tls_context(written, private),
         require_starttls=True,
         authenticator=login,
         auth_required=True,
@@ -109,10 +76,12 @@ def mailbox(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch)
     server.stop()
 
 
-async def _sent(person: Person, to: str = "ada@example.com") -> UUID:
+async def _sent(
+    person: Person, to: str = "ada@example.com", subject: str = "A canary\r\nBcc: x@example.com"
+) -> UUID:
     before = set(await service.due(1000))
     async with database().transaction(person.actor) as tx:
-        await service.send(tx, to=to, subject="A canary\r\nBcc: x@example.com", text="Canary text, grüße\n")
+        await service.send(tx, to=to, subject=subject, text="Canary text, grüße\n")
     (new,) = set(await service.due(1000)) - before
     return new
 
@@ -146,6 +115,16 @@ async def test_a_letter_arrives_once_encrypted_and_is_forgotten(alice: Person, m
     assert mailbox.encrypted == [True]
     row = await _row(mail_id)
     assert (row.status, row.letter, row.attempts) == ("delivered", None, 1)
+
+
+async def test_what_is_encoded_in_a_subject_makes_no_header(alice: Person, mailbox: Mailbox) -> None:
+    """An organization may be called like this, and its invitations name it."""
+    hidden = "=?utf-8?q?Join=0D=0AX-Evil:_eve@example.com=0D=0A=0D=0AOther_text?="
+    await service.deliver(await _sent(alice, subject=f"Join {hidden} on AgentFlow"))
+    (letter,) = mailbox.letters
+    assert letter["X-Evil"] is None
+    assert letter["Message-ID"] is not None
+    assert letter.get_payload(decode=True).decode().strip() == "Canary text, grüße"  # type: ignore[union-attr]
 
 
 async def test_a_rollback_sends_nothing(alice: Person, mailbox: Mailbox) -> None:

@@ -132,6 +132,31 @@ def _oauth() -> rx.Component:
     )
 
 
+def _mail() -> rx.Component:
+    return rx.fragment(
+        rx.el.div(
+            _text("Server", "host", _Target.host, placeholder="smtp.example.com", required=True),
+            _text("Port", "port", _Target.port, placeholder="587, or 465 for TLS", input_mode="numeric"),
+            class_name="grid grid-cols-2 gap-4",
+        ),
+        rx.el.div(
+            _choice(
+                "Security",
+                "security",
+                {"starttls": "STARTTLS", "tls": "TLS from the start"},
+                rx.cond(_Target.security, _Target.security, "starttls"),
+            ),
+            _text("From", "sender", _Target.sender, placeholder="The user, if it is an address"),
+            class_name="grid grid-cols-2 gap-4",
+        ),
+        rx.el.div(
+            _text("User", "username", _Target.username, required=True),
+            _hidden("Password", "password"),
+            class_name="grid grid-cols-2 gap-4",
+        ),
+    )
+
+
 def _parts() -> rx.Component:
     return rx.match(
         Credentials.type,
@@ -153,6 +178,7 @@ def _parts() -> rx.Component:
             ),
         ),
         ("oauth2", _oauth()),
+        ("smtp", _mail()),
         _hidden("Token", "value"),
     )
 
@@ -192,13 +218,18 @@ def _form() -> rx.Component:
             class_name="grid grid-cols-2 gap-4",
         ),
         _parts(),
-        _hosts(
-            "credential-hosts",
-            _Target.hosts,
-            "One on each line: api.example.com or *.example.com. It is sent over HTTPS to these alone. "
-            "Another port is written host:port, plain HTTP http://host. More hosts need the secret again.",
-            required=True,
-            placeholder="api.example.com",
+        # A mail server is the one place that its password goes to.
+        rx.cond(
+            Credentials.type != "smtp",
+            _hosts(
+                "credential-hosts",
+                _Target.hosts,
+                "One on each line: api.example.com or *.example.com. It is sent over HTTPS to these alone. "
+                "Another port is written host:port, plain HTTP http://host. More hosts need the "
+                "secret again.",
+                required=True,
+                placeholder="api.example.com",
+            ),
         ),
         _text("Description", "description", _Target.description, placeholder="Optional", max_length=500),
         form_error(Credentials.error),

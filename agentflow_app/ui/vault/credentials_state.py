@@ -29,8 +29,12 @@ TYPE_LABELS = {
     "basic": "User and password",
     "header": "Other header",
     "oauth2": "OAuth 2",
+    "smtp": "Mail server",
 }
-_PLAIN = ("description", "header", "query", "username", "grant", "token_url", "client_id", "client_auth")
+_PLAIN = (
+    *("description", "header", "query", "username", "grant", "token_url", "client_id", "client_auth"),
+    *("host", "port", "security", "sender"),
+)
 _SECRET = ("value", "password", "client_secret", "refresh_token")
 
 
@@ -52,6 +56,10 @@ class CredentialRow:
     client_id: str = ""
     client_auth: str = ""
     scopes: str = ""
+    host: str = ""
+    port: str = ""
+    security: str = ""
+    sender: str = ""
     used: str = ""
     updated: str = ""
 
@@ -168,6 +176,8 @@ class Credentials(PageState, rx.State):
             given |= {"header": None, "query": None, place: text_of(form, "place") or None}
         if self.type == "oauth2":
             given["scopes"] = text_of(form, "scopes").split() or None
+        if self.type == "smtp":
+            given["allowed_hosts"] = [text_of(form, "host").strip()]
         given = {name: value for name, value in given.items() if value is not None or name == "description"}
         try:
             if self.target.id:
@@ -242,6 +252,10 @@ def _row(credential: CredentialOut) -> CredentialRow:
         client_id=settings.get("client_id", ""),
         client_auth=settings.get("client_auth", "header"),
         scopes=" ".join(map(str, scopes)) if isinstance(scopes, list) else "",
+        host=settings.get("host", ""),
+        port=str(credential.settings.get("port") or ""),
+        security=settings.get("security", "starttls"),
+        sender=settings.get("sender", ""),
         used=moment(credential.last_used_at),
         updated=moment(credential.updated_at),
     )

@@ -75,6 +75,24 @@ async def test_a_credential_is_made_changed_and_not_led_elsewhere(alice: Person,
     assert CANARY not in str(tab.state(Credentials).dict())
 
 
+async def test_a_mail_server_goes_to_no_other_place(alice: Person, open_tab: OpenTab) -> None:
+    tab = await open_tab(alice, "/settings/credentials")
+    await tab.send(Credentials, "load")
+    await tab.send(Credentials, "open_form", "")
+    await tab.send(Credentials, "set_type", "smtp")
+    form = {"name": "Post", "host": "smtp.example.com", "port": "465", "security": "tls", "username": "post"}
+    await tab.send(Credentials, "save", {**form, "password": CANARY})
+    assert "Sender" in tab.state(Credentials).error
+    await tab.send(Credentials, "save", {**form, "password": CANARY, "sender": "robot@example.com"})
+    (row,) = tab.state(Credentials).rows
+    assert (row.hosts, row.host, row.port, row.security) == ("smtp.example.com", form["host"], "465", "tls")
+    assert (row.type_label, row.sender) == ("Mail server", "robot@example.com")
+    await tab.send(Credentials, "open_form", row.id)
+    await tab.send(Credentials, "save", {**form, "host": "evil.example"})
+    assert "enter it again" in tab.state(Credentials).error
+    assert CANARY not in str(tab.state(Credentials).dict())
+
+
 async def test_the_hosts_of_requests_are_set_here(alice: Person, open_tab: OpenTab) -> None:
     tab = await open_tab(alice, "/settings/credentials")
     await tab.send(Credentials, "save_hosts", {"hosts": "not a/host"})
