@@ -232,3 +232,27 @@ async def test_an_agent_is_imported_as_json(visit: Visit) -> None:
     )
     await dialog.get_by_role("button", name="Create agent").click()
     await expect(page.locator("[data-node=say]")).to_contain_text("Hi")
+
+
+async def test_code_is_written_with_line_numbers_and_gets_its_inputs_by_a_click(visit: Visit) -> None:
+    ada = await visit()
+    page = ada.page
+    await new_agent(ada)
+    await nodes(page).first.click()
+    await pick(page, "Code")
+    inspector = page.get_by_role("complementary", name="Selected node")
+    code = inspector.get_by_role("textbox", name="Code", exact=True)
+    await code.click()
+    await page.keyboard.type("def f(x):")
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("return x + 1")
+    await expect(code).to_have_value("def f(x):\n    return x + 1")
+    await inspector.get_by_text("Data to use").click()
+    await inspector.get_by_role("button", name="Trigger data").click()
+    await expect(inspector.get_by_role("textbox", name="Value", exact=True)).to_have_value(
+        "{{ trigger.data }}"
+    )
+    await expect(code).to_have_value("def f(x):\n    return x + 1")
+    await code.fill("\n".join(["x = 1"] * 30) + "\ny = (")
+    await expect(inspector.get_by_text("Line 31: '(' was never closed.")).to_be_visible()
+    await saved(page)

@@ -251,7 +251,7 @@ def _data(node: Any) -> rx.Component:
             ),
             rx.foreach(Builder.variables, lambda name: _named(name, "Variable", node)),
             rx.cond(
-                (node["type"] == "action") | (node["type"] == "trigger"),
+                node["secrets"].to(bool),
                 rx.foreach(Builder.secrets, lambda name: _named(name, "Secret", node)),
             ),
             class_name="pb-3",

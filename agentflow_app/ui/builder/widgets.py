@@ -6,7 +6,7 @@ from typing import Any
 import reflex as rx
 
 from agentflow_app.ui.builder.state import Builder, NamedRow
-from agentflow_app.ui.canvas.binding import act, act_with, on_tick
+from agentflow_app.ui.canvas.binding import act, act_with, on_key, on_tick
 from agentflow_app.ui.components.button import icon_button
 from agentflow_app.ui.components.field import INPUT, TEXTAREA
 from agentflow_app.ui.components.icon import icon
@@ -205,6 +205,37 @@ def _json(field: Field, node_id: Any) -> rx.Component:
     )
 
 
+def _code(field: Field, node_id: Any) -> rx.Component:
+    # As tall as the text, in a box that scrolls, so that the numbers move with the lines.
+    line = "font-mono text-sm leading-5"
+    return rx.el.div(
+        rx.el.pre(
+            field["numbers"].to(str),
+            class_name=f"{line} shrink-0 py-1.5 pl-2 pr-1.5 text-right text-gray-9 select-none",
+            custom_attrs={"aria-hidden": "true"},
+        ),
+        rx.el.textarea(
+            value=field["text"].to(str),
+            rows=field["lines"].to(int),
+            wrap="off",
+            on_change=act_with("setText", node_id, field["name"]),
+            class_name=(
+                f"{line} af-scroll flex-1 min-w-0 py-1.5 pr-2.5 bg-transparent text-gray-12 "
+                "overflow-y-hidden resize-none outline-none"
+            ),
+            **{
+                **_attributes(field),
+                "custom_attrs": {
+                    **_attributes(field)["custom_attrs"],
+                    **on_key("keepIndent", node_id, field["name"]),
+                },
+            },
+        ),
+        class_name="af-field af-field-around af-scroll flex items-start max-h-96 overflow-y-auto rounded-md",
+        custom_attrs={"aria-invalid": field["error"].bool()},
+    )
+
+
 _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "text": _line("setText"),
     "textarea": _area("setText", rows=4, mono=False),
@@ -218,7 +249,7 @@ _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "credential": _chosen_from(Builder.credentials, "None"),
     "agent": _chosen_from(Builder.agents, "Choose an agent"),
     "json": _json,
-    "code": _area("setText", rows=8, mono=True),
+    "code": _code,
     "key_value": _pairs,
     "list": _items,
     "cases": _items,

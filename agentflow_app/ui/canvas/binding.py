@@ -62,6 +62,11 @@ def on_tick(name: str, *arguments: Any) -> dict[str, FunctionVar[Any]]:
     return {"onChange": _call("(event)", name, *arguments, rx.Var("event.target.checked"))}
 
 
+def on_key(name: str, *arguments: Any) -> dict[str, FunctionVar[Any]]:
+    """Attributes that hand each key pressed in a control to the store's `name`, after `arguments`."""
+    return {"onKeyDown": _call("(event)", name, *arguments, rx.Var("event"))}
+
+
 def _call(parameters: str, name: str, *arguments: Any) -> FunctionVar[Any]:
     rendered = [rx.Var.create(argument) for argument in arguments]
     data = VarData.merge(_BUILDER, *(argument._get_all_var_data() for argument in rendered))

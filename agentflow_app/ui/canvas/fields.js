@@ -2,7 +2,7 @@
 
 import { commit } from "./history";
 import { parseLike, parseNumber } from "./schema";
-import { nodeOf, state } from "./store";
+import { kindOf, nodeOf, state } from "./store";
 
 const valueOf = (id, name) => nodeOf(id)?.config?.[name];
 
@@ -116,18 +116,42 @@ export function setRetries(id, text) {
   );
 }
 
+/** A new line begins as far in as the one before, and four further after a colon. */
+export function keepIndent(id, name, event) {
+  const { key, shiftKey, target } = event;
+  if (key !== "Enter" || shiftKey || event.nativeEvent.isComposing) return;
+  const line = target.value.slice(0, target.selectionStart).split("\n").at(-1);
+  const indent = line.match(/^[ \t]*/)[0] + (line.trimEnd().endsWith(":") ? "    " : "");
+  if (!indent) return;
+  event.preventDefault();
+  target.setRangeText(`\n${indent}`, target.selectionStart, target.selectionEnd, "end");
+  setText(id, name, target.value);
+}
+
 let focused = null;
 
 export function focusField(name) {
   focused = name;
 }
 
-/** Puts a reference where the cursor was last, else at the end of `fallback`. */
+function addReference(id, name, path) {
+  const pairs = pairsOf(id, name);
+  const known = new Set(pairs.map(([key]) => key));
+  const last = path.match(/(\w+)\W*$/)?.[1] ?? "name";
+  let key = last;
+  for (let n = 2; known.has(key); n += 1) key = `${last}_${n}`;
+  setConfig(id, name, Object.fromEntries([...pairs, [key, path]]), null);
+}
+
+/** Puts a reference where the cursor was last, else at the end of `fallback`; names get one more. */
 export function insertReference(path, fallback) {
   const [id] = state.selected;
-  const element = focused && document.getElementById(`field-${focused}`);
+  if (!id) return;
+  const schema = kindOf(nodeOf(id))?.config_schema?.properties ?? {};
+  const element = focused && !schema[focused]?.verbatim && document.getElementById(`field-${focused}`);
   const name = element ? focused : fallback;
-  if (!id || !name) return;
+  if (!name) return;
+  if (schema[name]?.widget === "key_value") return addReference(id, name, path);
   const current = valueOf(id, name);
   const text = typeof current === "string" ? current : "";
   const start = element?.selectionStart ?? text.length;

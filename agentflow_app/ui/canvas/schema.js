@@ -72,6 +72,14 @@ function isDescribed(property, root) {
 }
 
 const MANY = 5;
+const LEAST_LINES = 8;
+
+/** How tall a text is, and the numbers beside its lines. */
+function linesOf(text) {
+  const lines = Math.max(LEAST_LINES, text.split("\n").length);
+  return { lines, numbers: Array.from({ length: lines }, (_, place) => place + 1).join("\n") };
+}
+
 const WEIGHTY = new Set(["json", "credential", "agent"]);
 const isNothing = (value) => value === null || (Array.isArray(value) && !value.length);
 
@@ -95,6 +103,8 @@ export function fieldsOf(kind, node, problems) {
       rare: long && !required.has(name) && !WEIGHTY.has(property.widget) && isNothing(property.default),
       placeholder: property.examples?.[0] !== undefined ? asText(property.examples[0]) : "",
       text: shown === null ? "" : asText(shown),
+      verbatim: property.verbatim === true,
+      ...linesOf(shown === null ? "" : asText(shown)),
       checked: shown === true,
       items: itemsOf(shown),
       described: isDescribed(property, schema),

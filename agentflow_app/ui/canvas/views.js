@@ -7,6 +7,8 @@ import { catalog, kindOf, nodeOf, state, subscribe } from "./store";
 const GROUPS = ["trigger", "ai", "action", "logic", "human"];
 const TEXTUAL = new Set(["text", "textarea", "expression", "condition", "code"]);
 
+const takesText = (field) => TEXTUAL.has(field.widget) && !field.verbatim;
+
 function paletteOf() {
   const needle = state.query.trim().toLowerCase();
   const groups = new Map(GROUPS.map((type) => [type, { type, kinds: [] }]));
@@ -37,7 +39,8 @@ function inspectorOf() {
     fields: fields.filter((field) => !field.rare),
     rare: fields.filter((field) => field.rare),
     references: referencesOf(state.definition, catalog, state.sample, node.id),
-    reference_field: fields.find((field) => TEXTUAL.has(field.widget))?.name ?? "",
+    reference_field: (fields.find(takesText) ?? fields.find((field) => field.widget === "key_value"))?.name ?? "",
+    secrets: kind?.secrets === true,
     problems: problems.filter((p) => !p.field),
     disabled: node.disabled === true,
     on_error: node.on_error ?? "fail",
