@@ -102,6 +102,20 @@ RULES = (
         """,
     ),
     Rule(
+        "lost_payloads",
+        "what is stored beside a run is there, as its rows say",
+        """
+        SELECT e.id, 'payload ' || r.ref || ' is not there' FROM executions e JOIN (
+            SELECT id AS execution_id, unnest(ARRAY[trigger_ref, output_ref]) AS ref FROM executions
+            WHERE trigger_ref IS NOT NULL OR output_ref IS NOT NULL
+            UNION ALL SELECT execution_id, unnest(ARRAY[input_ref, output_ref]) FROM execution_steps
+            WHERE input_ref IS NOT NULL OR output_ref IS NOT NULL
+        ) r ON r.execution_id = e.id
+        WHERE r.ref IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM payloads p WHERE p.execution_id = e.id AND p.id = r.ref)
+        """,
+    ),
+    Rule(
         "gaps_in_events",
         "events are numbered from 1 to event_seq",
         """

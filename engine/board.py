@@ -18,6 +18,7 @@ from engine.passes import LoopRun, Pass
 from engine.ports import Iteration, StepState, Usage
 from engine.regions import EACH
 from engine.settings import DryRun
+from engine.sizes import size_of
 from engine.start import choose_trigger, pinned_handle, select
 from engine.step import OPEN, WAITING, Step
 from engine.stopping import Said
@@ -46,6 +47,8 @@ class Board:
         """How many steps were ever begun."""
         self.spent = Decimal(0)
         """USD, over all steps and their attempts."""
+        self.held = 0
+        """Bytes of all that steps put out."""
         self._scope: dict[str, Any] = {
             "trigger": trigger.scope(),
             "execution": {
@@ -82,6 +85,7 @@ class Board:
             self._next_order = max(self._next_order, state.order + 1)
             self.begun += Step.attempts_of(state) > 0
             self.spent += state.usage.spent if state.usage else 0
+            self.held += size_of(state.output)
             loop = self.graph.regions.owner.get(state.node_id)
             if loop is not None:
                 self._known_rounds.add((loop, state.iteration))

@@ -13,6 +13,7 @@ from engine.nodes.base import Outcome, Result, Rounds
 from engine.ports import Clock, StepStatus, WaitingFor
 from engine.retry import Jitter, pause, policy
 from engine.settings import RunSettings
+from engine.sizes import size_of
 from engine.start import pinned_handle
 from engine.step import Step
 from engine.writer import Writer
@@ -63,8 +64,17 @@ class Endings:
 
     def complete(self, step: Step, result: Result) -> None:
         self._board.add_usage(step, result.usage)
-        step.complete(self._masker.json(plain(result.output)), result.handle, self._clock.now())
+        output = self._masker.json(plain(result.output))
+        size = size_of(output)
+        most = self._settings.max_output_bytes
+        if most is not None and size > most:
+            message = f"The output is too large: {size} bytes of JSON, and {most} are allowed"
+            self.fail(step, LimitExceededError(message, details={"bytes": size, "max_bytes": most}))
+            return
+        self._board.held += size
+        step.complete(output, result.handle, self._clock.now())
         self.record(step)
+        self._ensure_room()
         self.guarded(lambda: self._board.settle(step))
 
     def fail(self, step: Step, error: EngineError) -> None:
@@ -127,6 +137,12 @@ class Endings:
         """The error as JSON, without secrets."""
         details = self._masker.json(error.details)
         return error_json(error.code, self._masker.text(error.message), node_id, details)
+
+    def _ensure_room(self) -> None:
+        held, most = self._board.held, self._settings.max_state_bytes
+        if most is not None and held > most:
+            message = f"The steps put out too much together: {held} bytes of JSON, and {most} are allowed"
+            self.fail_execution(LimitExceededError(message, details={"bytes": held, "max_bytes": most}))
 
     def _repeat(self, step: Step, rounds: Rounds) -> None:
         most = self._settings.max_rounds

@@ -92,10 +92,10 @@ def log_event(execution_id: str, entry: LogEntry) -> Event:
     }
 
 
-def event_for(execution_id: str, change: Change) -> Event | None:
-    """The event of anything that is journalled."""
+def event_for(execution_id: str, change: Change, *, output_ref: str | None = None) -> Event | None:
+    """The event of anything that is journalled. `output_ref`: a step's output is stored elsewhere."""
     if isinstance(change, StepChange):
-        return step_event(execution_id, change)
+        return step_event(execution_id, change, output_ref=output_ref)
     return log_event(execution_id, change)
 
 
@@ -119,10 +119,12 @@ def waiting_event(execution_id: str, at: datetime, waiting_for: WaitingFor) -> E
     return {**head, "waiting_for": waiting_json(waiting_for)}
 
 
-def ended_event(execution_id: str, end: ExecutionEnd, totals: Totals) -> Event:
+def ended_event(
+    execution_id: str, end: ExecutionEnd, totals: Totals, *, output_ref: str | None = None
+) -> Event:
     event = _execution_head(f"execution.{end.status}", execution_id, end.at)
     if end.status == "completed":
-        event["output"] = end.output
+        event |= {"output": end.output} if output_ref is None else {"output_ref": output_ref}
         event["total_tokens"] = totals.tokens
         event["total_cost"] = money(totals.cost)
         event["duration_ms"] = totals.duration_ms

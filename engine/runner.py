@@ -12,7 +12,7 @@ from engine.board import Board
 from engine.context import TriggerInput
 from engine.definition import Definition
 from engine.endings import Endings
-from engine.errors import EngineError, ExecutionTimeoutError
+from engine.errors import EngineError, ExecutionTimeoutError, LimitExceededError
 from engine.events import error_json
 from engine.masking import MaskedEvents, Masker
 from engine.nodes.base import Outcome as StepOutcome
@@ -268,6 +268,8 @@ class Runner:
 
     async def _prepare(self, step: Step) -> Prepared | None:
         """Everything before the work itself. None where there is none: it failed, was pinned, or waits."""
+        if self._too_many(step):
+            return None
         if step.status == "uncertain" and step.signal is not None:
             self._endings.resolve(step, step.signal)
             return None
@@ -292,6 +294,15 @@ class Runner:
             self._endings.complete(step, found)
             return None
         return found
+
+    def _too_many(self, step: Step) -> bool:
+        """Whether the step is one more than any run may have; then that is the end of it."""
+        most = self._settings.most_steps
+        if most is None or step.attempt or self._board.begun < most:
+            return False
+        message = f"This run has had {most} steps, and may have no more"
+        self._endings.fail_execution(LimitExceededError(message, details={"max_steps": most}))
+        return True
 
     def _start_task(self, prepared: Prepared) -> None:
         work = bounded(self._clock, prepared.seconds, prepared.work())

@@ -14,7 +14,8 @@ class RunSettings:
 
     `elapsed_seconds` is what earlier workers spent on this execution, waiting not counted.
     `max_retries` holds for nodes that say nothing about retries. `max_cost` is USD. `max_rounds` bounds each
-    loop: its items, or what its `max_iterations` may be.
+    loop: its items, or what its `max_iterations` may be. `max_steps` is the budget that a run waits at; over
+    `most_steps` it fails, as over what one step or all together may put out (bytes of JSON).
     """
 
     timeout_seconds: float | None = None
@@ -23,6 +24,9 @@ class RunSettings:
     max_steps: int | None = None
     max_rounds: int = MAX_ROUNDS
     max_cost: Decimal | None = None
+    most_steps: int | None = None
+    max_output_bytes: int | None = None
+    max_state_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

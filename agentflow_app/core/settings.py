@@ -112,6 +112,13 @@ class Settings(BaseSettings):
     code_seconds: float = Field(default=10.0, gt=0, le=300)
     """What a run of a code node may compute."""
     code_memory_mb: int = Field(default=128, ge=16, le=4096)
+    payload_bytes: int = Field(default=1 << 20, ge=1024)
+    """What a run takes in or puts out beyond that is stored beside it, and passed by reference."""
+    max_output_mb: int = Field(default=32, ge=1, le=200)
+    """What one step may put out, as JSON."""
+    max_state_mb: int = Field(default=256, ge=1, le=4096)
+    """What all steps of one run may put out together."""
+    max_run_steps: int = Field(default=100_000, ge=1)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     idempotency_hours: int = 24
     organization_grace_days: int = Field(default=7, ge=0, le=3650)

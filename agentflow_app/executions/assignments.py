@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -21,10 +21,12 @@ KEPT_DEFINITIONS = 200
 _READ = b"""
     SELECT e.id, e.event_seq, e.started_at, e.trigger, e.options, e.dry_run, e.triggered_by,
         e.triggered_by_user, e.variables, e.agent_version_id, e.definition, a.settings, o.settings,
-        e.parent_id, e.parent_step_id
+        e.parent_id, e.parent_step_id,
+        e.trigger_ref
     FROM executions e JOIN agents a ON a.id = e.agent_id JOIN organizations o ON o.id = e.org_id
     WHERE e.id = ANY(%(ids)s)
 """
+_TRIGGER = b"SELECT content FROM payloads WHERE execution_id = %(id)s AND id = %(ref)s"
 _DEFINITION = b"SELECT definition FROM agent_versions WHERE id = %(id)s"
 
 
@@ -47,6 +49,7 @@ class Assignment:
     organization_settings: dict[str, Any]
     parent_id: UUID | None
     parent_step_id: UUID | None
+    trigger_ref: UUID | None
 
     @property
     def parent(self) -> Parent | None:
@@ -86,7 +89,7 @@ class Assignments:
         for org_id in dict.fromkeys(claim.org_id for claim in claims):
             ids = [claim.id for claim in claims if claim.org_id == org_id]
             for row in (await lanes().transact(org_id, [(_READ, {"ids": ids})]))[0]:
-                found[row[0]] = Assignment(*row)
+                found[row[0]] = await _whole(org_id, Assignment(*row))
         gone = LeaseLostError("The execution is not there any more")
         return [found.get(claim.id, gone) for claim in claims]
 
@@ -94,6 +97,15 @@ class Assignments:
 @lru_cache(maxsize=1)
 def assignments() -> Assignments:
     return Assignments()
+
+
+async def _whole(org_id: UUID, found: Assignment) -> Assignment:
+    """With all of what started it."""
+    if found.trigger_ref is None:
+        return found
+    given = {"id": found.id, "ref": found.trigger_ref}
+    rows = (await lanes().transact(org_id, [(_TRIGGER, given)]))[0]
+    return replace(found, trigger={**found.trigger, "data": rows[0][0] if rows else None})
 
 
 def _definition(stored: dict[str, Any]) -> Definition:

@@ -16,6 +16,7 @@ from agentflow_app.core.jobs import hints
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.addresses import with_resume_url
 from agentflow_app.executions.models import Execution
+from agentflow_app.executions.payloads import address
 from agentflow_app.executions.schemas import ExecutionOut
 from agentflow_app.vault.runs import variables
 from engine.definition import Definition
@@ -24,7 +25,7 @@ from engine.names import variable_names
 RUN_JOB = "execution.run"
 LIMITS = "limits"
 """Where an execution's `options` keep what stands in for its agent's settings."""
-_COMPUTED = {"trigger_data", "agent_name", "waiting_for"}
+_COMPUTED = {"trigger_data", "trigger_data_ref", "output_ref", "agent_name", "waiting_for"}
 
 
 class ExecutionNotFound(NotFound):
@@ -79,6 +80,8 @@ class ExecutionUseCases:
             ExecutionOut(
                 **row.model_dump(include=set(ExecutionOut.model_fields) - _COMPUTED),
                 trigger_data=row.trigger.get("data"),
+                trigger_data_ref=address(row.id, row.trigger_ref),
+                output_ref=address(row.id, row.output_ref),
                 agent_name=names[row.agent_id],
                 waiting_for=self._shown_wait(row),
             )

@@ -20,6 +20,7 @@ from agentflow_app.executions.deciding import ExecutionEnded
 from agentflow_app.executions.journal import PostgresJournal
 from agentflow_app.executions.kin import child_signal
 from agentflow_app.executions.models import Execution, ExecutionStep
+from agentflow_app.executions.payloads import whole
 from agentflow_app.executions.schemas import ENDED, ExecuteRequest, ResumeRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.executions.starting import Call
@@ -113,7 +114,8 @@ class CalledAgents:
         signal = select(col(ExecutionStep.signal)).where(col(ExecutionStep.id) == step_id)
         heard = (await tx.execute(signal)).scalar_one_or_none()
         if known.status == "completed" and heard is None:
-            told = child_signal(known.status, known.output, known.error, known.total_tokens, known.total_cost)
+            output = await whole(tx, known.id, known.output, known.output_ref)
+            told = child_signal(known.status, output, known.error, known.total_tokens, known.total_cost)
             return CalledRun(str(known.id), told)
         if known.status in ENDED and heard is None:
             await executions.resume(known.id, ResumeRequest())

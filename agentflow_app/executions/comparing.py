@@ -54,6 +54,9 @@ def _difference(
         for name in before
         if before[name] != after[name]
     }
+    if mine.output_ref != theirs.output_ref:
+        # What is shown of both is their beginning, which may well be the same.
+        changes["output"] = Difference(execution=before["output"], other=after["output"])
     if not changes:
         return None
     return StepDifference(node_id=node_id, iteration=list(iteration), only_in=None, changes=changes)

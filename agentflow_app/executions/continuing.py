@@ -23,8 +23,9 @@ from engine.resuming import Fate, fates, misfits
 
 _AGAIN = text(
     """
-    UPDATE execution_steps s SET status = g.status, error = NULL, output_data = NULL, handle = NULL,
-        waiting_for = NULL, wait_until = NULL, retry_at = NULL, signal = NULL, duration_ms = NULL,
+    UPDATE execution_steps s SET status = g.status, error = NULL, output_data = NULL, output_ref = NULL,
+        handle = NULL, waiting_for = NULL, wait_until = NULL, retry_at = NULL, signal = NULL,
+        duration_ms = NULL,
         started_at = CASE WHEN g.status <> 'pending' THEN s.started_at END,
         completed_at = CASE WHEN g.status = 'cancelled' THEN now() END
     FROM unnest(cast(:ids AS uuid[]), cast(:statuses AS text[])) AS g(id, status)
@@ -77,7 +78,7 @@ class ResumeUseCases(ExecutionUseCases):
             # Its caller does not wait any more, and says so itself where it goes on, too.
             execution.parent_step_id = None
             execution.output = execution.error = execution.waiting_for = None
-            execution.duration_ms = execution.completed_at = None
+            execution.output_ref = execution.duration_ms = execution.completed_at = None
         self.due_now(execution)
         record(
             self.tx,

@@ -14,6 +14,7 @@ from agentflow_app.core.database import database
 from agentflow_app.core.events import event_hub, notices
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.payloads import whole
 from agentflow_app.executions.schemas import ENDED
 from agentflow_app.executions.service import ExecutionService
 
@@ -97,8 +98,9 @@ async def ending_of(actor: Actor, execution_id: UUID, expected: Expected) -> End
             return known
         async with database().transaction(actor) as tx:
             run = await ExecutionService(tx, actor).load(execution_id)
-        if run.status in ENDED:
-            return Ending(run.status, run.output, run.error)
+            if run.status in ENDED:
+                output = await whole(tx, run.id, run.output, run.output_ref)
+                return Ending(run.status, output, run.error)
         if done:
             await asyncio.sleep(0.05)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -110,7 +110,16 @@ async def list_executions(
 
 @router.get("/executions/{execution_id}")
 async def get_execution(execution_id: UUID, actor: CurrentActor, tx: CurrentTransaction) -> ExecutionOut:
-    return await ExecutionService(tx, actor).get(execution_id)
+    return await ExecutionService(tx, actor).get_whole(execution_id)
+
+
+@router.get("/executions/{execution_id}/payloads/{payload_id}")
+async def get_payload(
+    execution_id: UUID, payload_id: UUID, actor: CurrentActor, tx: CurrentTransaction
+) -> Any:
+    """A value that is too large for the run's other answers, as `…_ref` names it."""
+    found = await ExecutionService(tx, actor).payload(execution_id, payload_id)
+    return Response(dumps(found), media_type="application/json")
 
 
 @router.get("/executions/{execution_id}/steps")

@@ -12,6 +12,7 @@ from agentflow_app.core.database import database
 from agentflow_app.core.errors import AppError, TooManyRequests, Unavailable
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.models import Execution, ExecutionLog
+from agentflow_app.executions.payloads import trigger_data
 from agentflow_app.executions.schemas import ExecuteRequest
 from agentflow_app.executions.starting import StartUseCases
 
@@ -49,7 +50,7 @@ async def _tell(execution_id: UUID, org_id: UUID) -> None:
         if failed is None or failed.error_agent_id is None:
             return
         agent_id, failed.error_agent_id = failed.error_agent_id, None
-        request = ExecuteRequest(trigger_data=_told(failed))
+        request = ExecuteRequest(trigger_data=_told(failed, await trigger_data(tx, failed)))
         try:
             await StartUseCases(tx, actor).start(agent_id, request, "error", {"after_error": True})
         except (TooManyRequests, Unavailable):
@@ -58,12 +59,12 @@ async def _tell(execution_id: UUID, org_id: UUID) -> None:
             tx.add(_log(failed, error))
 
 
-def _told(failed: Execution) -> dict[str, Any]:
+def _told(failed: Execution, data: Any) -> dict[str, Any]:
     return {
         "execution_id": str(failed.id),
         "agent_id": str(failed.agent_id),
         "error": failed.error,
-        "trigger_data": failed.trigger.get("data"),
+        "trigger_data": data,
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlmodel import col
@@ -19,6 +20,7 @@ from agentflow_app.executions.claims import EXPIRE, Claim
 from agentflow_app.executions.endings import announce
 from agentflow_app.executions.kin import Kin, Parent, child_signal
 from agentflow_app.executions.models import ExecutionStep
+from agentflow_app.executions.payloads import Kept, Refs, address, contents
 from agentflow_app.executions.records import End, Record, numbered, record_writer, statement
 from agentflow_app.executions.redaction import Redaction, redact_run, redaction_of
 from engine.errors import LeaseLostError
@@ -174,12 +176,15 @@ class PostgresJournal:
             raise LeaseLostError(f"Execution {self._id} is owned by another worker")
 
     async def _steps(self, tx: Transaction) -> list[StepState]:
-        rows = await tx.execute(
+        found = await tx.execute(
             select(ExecutionStep)
             .where(col(ExecutionStep.execution_id) == self._claim.id)
             .order_by(col(ExecutionStep.step_order))
         )
-        return [_state(row) for row in rows.scalars()]
+        rows = list(found.scalars())
+        refs = [ref for row in rows for ref in (row.input_ref, row.output_ref)]
+        known = await contents(tx, self._claim.id, refs)
+        return [_state(row, known) for row in rows]
 
     async def _record(
         self,
@@ -191,8 +196,10 @@ class PostgresJournal:
     ) -> Record:
         """What is to be written now, with its events; a worker's first is that the run begins or goes on."""
         standing = await self._stands()
-        steps = {change.step_id: change for change in changes if isinstance(change, StepChange)}
-        events = [event for change in changes if (event := event_for(self._id, change))]
+        kept, refs = Kept(), dict[str, Refs]()
+        light = [self._light(change, kept, refs) for change in changes]
+        steps = {change.step_id: change for change in light if isinstance(change, StepChange)}
+        events = [event for change in light if (event := self._event(change, refs))]
         if redaction:
             events = [redaction.event(event) for event in events]
         if not self._opened:
@@ -204,8 +211,9 @@ class PostgresJournal:
         if end is not None:
             usage = {**standing.usage, **{key: step.usage for key, step in steps.items() if step.usage}}
             totals = self._totals(standing, usage.values())
-            ended = End(end.status, end.output, end.error, totals.tokens, totals.cost, totals.duration_ms)
-            more = [*more, ended_event(self._id, end, totals)]
+            output, ref = kept.keep(end.output)
+            ended = End(end.status, output, end.error, totals.tokens, totals.cost, totals.duration_ms, ref)
+            more = [*more, ended_event(self._id, end, totals, output_ref=address(self._claim.id, ref))]
             if self._parent or self.calls:
                 told = child_signal(end.status, end.output, end.error, totals.tokens, totals.cost)
                 kin = Kin(self._parent, told)
@@ -220,7 +228,27 @@ class PostgresJournal:
             logs=[change for change in changes if isinstance(change, LogEntry)],
             end=ended,
             kin=kin,
+            kept=kept,
+            refs=refs,
         )
+
+    def _light(self, change: Change, kept: Kept, refs: dict[str, Refs]) -> Change:
+        """The change without what is stored beside it, noted in `kept` and `refs`."""
+        if not isinstance(change, StepChange):
+            return change
+        given, input_ref = kept.keep(change.input)
+        output, output_ref = kept.keep(change.output)
+        if input_ref is None and output_ref is None:
+            refs.pop(change.step_id, None)
+            return change
+        refs[change.step_id] = Refs(input_ref, output_ref)
+        return replace(change, input=given, output=output)
+
+    def _event(self, change: Change, refs: Mapping[str, Refs]) -> Event | None:
+        found = refs.get(change.step_id) if isinstance(change, StepChange) else None
+        if found is None or found.output is None:
+            return event_for(self._id, change)
+        return event_for(self._id, change, output_ref=address(self._claim.id, found.output))
 
     def _totals(self, standing: Standing, usage: Iterable[Usage]) -> Totals:
         every = list(usage)
@@ -280,7 +308,7 @@ def _closed(step: StepState, error: Mapping[str, Any], now: datetime) -> StepCha
     )
 
 
-def _state(row: ExecutionStep) -> StepState:
+def _state(row: ExecutionStep, known: Mapping[UUID, Any]) -> StepState:
     waiting, usage = row.waiting_for, row.usage
     return StepState(
         step_id=str(row.id),
@@ -289,8 +317,8 @@ def _state(row: ExecutionStep) -> StepState:
         order=row.step_order,
         status=row.status,  # type: ignore[arg-type]  # the column holds what StepStatus lists
         attempt=row.attempts,
-        input=row.input_data,
-        output=row.output_data,
+        input=known[row.input_ref] if row.input_ref else row.input_data,
+        output=known[row.output_ref] if row.output_ref else row.output_data,
         handle=row.handle,
         error=row.error,
         waiting_for=WaitingFor(waiting["kind"], row.wait_until, waiting["details"]) if waiting else None,

@@ -64,7 +64,9 @@ _FORGO = f"""
         SELECT 1 FROM execution_steps s WHERE s.id = c.parent_step_id AND s.status IN {_STEP_OPEN})
 """  # noqa: S608
 _TOLD = b"""
-    SELECT status, output, error, total_tokens, total_cost FROM executions WHERE id = %(run)s
+    SELECT e.status, coalesce(p.content, e.output), e.error, e.total_tokens, e.total_cost
+    FROM executions e LEFT JOIN payloads p ON p.execution_id = e.id AND p.id = e.output_ref
+    WHERE e.id = %(run)s
 """
 
 

@@ -22,7 +22,8 @@ class Execution(SQLModel, table=True):
     `definition` is set for test runs of a graph that was never published. `variables` are the organization's
     as they were when it was started: conditions are looked at again after a wait. `error_agent_id` is the
     agent that is still to run because this one failed. `parent_id` is the run whose step called this one;
-    `parent_step_id`, a step of that, is set where it waits for the end.
+    `parent_step_id`, a step of that, is set where it waits for the end. Where
+    `trigger_ref` or `output_ref` is set, the data beside it are only the beginning of a payload.
     """
 
     __tablename__ = "executions"
@@ -47,10 +48,12 @@ class Execution(SQLModel, table=True):
     triggered_by: str = Field(max_length=50)
     triggered_by_user: UUID | None = Field(default=None, foreign_key="users.id", ondelete="SET NULL")
     trigger: dict[str, Any] = json_field()
+    trigger_ref: UUID | None = None
     variables: dict[str, Any] | None = json_field(nullable=True)
     status: str = Field(default="pending", max_length=50)
     waiting_for: dict[str, Any] | None = json_field(nullable=True)
     output: Any = json_field(nullable=True)
+    output_ref: UUID | None = None
     error: dict[str, Any] | None = json_field(nullable=True)
     dry_run: bool = False
     replay_of: UUID | None = Field(default=None, foreign_key="executions.id", ondelete="SET NULL")
@@ -105,6 +108,8 @@ class ExecutionStep(SQLModel, table=True):
     attempts: int = 1
     input_data: Any = json_field(nullable=True)
     output_data: Any = json_field(nullable=True)
+    input_ref: UUID | None = None
+    output_ref: UUID | None = None
     handle: str | None = Field(default=None, max_length=100)
     error: dict[str, Any] | None = json_field(nullable=True)
     waiting_for: dict[str, Any] | None = json_field(nullable=True)
@@ -120,6 +125,21 @@ class ExecutionStep(SQLModel, table=True):
     started_at: datetime | None = moment()
     completed_at: datetime | None = moment()
     taken_over: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+
+
+class Payload(SQLModel, table=True):
+    """A value too large for the rows of its run, which refer to it. The same value has the same id.
+
+    No foreign keys lead here: the rows that refer to it go together with it, in no order.
+    """
+
+    __tablename__ = "payloads"
+
+    execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE", primary_key=True)
+    id: UUID = Field(primary_key=True)
+    org_id: UUID = tenant()
+    size: int = Field(sa_type=BigInteger)
+    content: Any = json_field(nullable=True)
 
 
 class ExecutionLog(SQLModel, table=True):

@@ -9,10 +9,13 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from agentflow_app.core.ids import new_id
 from agentflow_app.core.lanes import Batches, Statement, lanes
 from agentflow_app.core.serialization import dumps
 from agentflow_app.executions.kin import Kin
+from agentflow_app.executions.payloads import Kept, Refs
 from engine.events import Event
 from engine.ports import LogEntry, StepChange, Usage, WaitingFor
 
@@ -27,13 +30,15 @@ class End:
     tokens: int
     cost: Decimal
     duration_ms: int
+    output_ref: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What one execution has to write, under its lease. `events` are numbered from `seq` + 1 on.
 
-    `kin`: other runs that its end concerns.
+    `kin`: other runs that its end concerns. `kept` is what is stored beside it, `refs` says by
+    step id what refers to that.
     """
 
     org_id: UUID
@@ -46,6 +51,8 @@ class Record:
     logs: Sequence[LogEntry] = ()
     end: End | None = None
     kin: Kin | None = None
+    kept: Kept = field(default_factory=Kept)
+    refs: Mapping[str, Refs] = field(default_factory=dict)
     usage_ids: tuple[UUID, UUID] = field(default_factory=lambda: (new_id(), new_id()))
 
     @property
@@ -61,13 +68,13 @@ WRITE = """
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%(records)s::jsonb) AS r(id uuid, epoch int, seq int, count int,
         progress boolean, started_at timestamptz, status text, output jsonb, error jsonb, tokens bigint,
-        cost numeric, duration_ms bigint, run_id uuid, token_id uuid)
+        cost numeric, duration_ms bigint, output_ref uuid, run_id uuid, token_id uuid)
 ), own AS (
     UPDATE executions e SET event_seq = g.seq + g.count, waiting_for = NULL,
         started_at = coalesce(e.started_at, g.started_at),
         claims = CASE WHEN g.progress THEN 0 ELSE e.claims END,
         status = coalesce(g.status, e.status),
-        output = g.output, error = g.error, duration_ms = g.duration_ms,
+        output = g.output, output_ref = g.output_ref, error = g.error, duration_ms = g.duration_ms,
         total_tokens = coalesce(g.tokens, e.total_tokens), total_cost = coalesce(g.cost, e.total_cost),
         wake_at = NULL,
         lease_until = CASE WHEN g.status IS NULL THEN e.lease_until END,
@@ -85,19 +92,21 @@ WITH given AS (
     RETURNING e.id, e.dry_run, g.status, g.tokens, g.cost, g.run_id, g.token_id
 ), steps AS (
     INSERT INTO execution_steps (id, org_id, execution_id, node_id, iteration, step_order, status, attempts,
-        input_data, output_data, handle, error, waiting_for, wait_until, retry_at, tokens_used, usage, cost,
-        duration_ms, started_at, completed_at)
+        input_data, output_data, input_ref, output_ref, handle, error, waiting_for, wait_until, retry_at,
+        tokens_used, usage, cost, duration_ms, started_at, completed_at)
     SELECT s.id, %(org)s, own.id, s.node_id, s.iteration, s.step_order, s.status, s.attempts, s.input_data,
-        s.output_data, s.handle, s.error, s.waiting_for, s.wait_until, s.retry_at, s.tokens_used, s.usage,
-        s.cost, s.duration_ms, s.started_at, s.completed_at
+        s.output_data, s.input_ref, s.output_ref, s.handle, s.error, s.waiting_for, s.wait_until, s.retry_at,
+        s.tokens_used, s.usage, s.cost, s.duration_ms, s.started_at, s.completed_at
     FROM jsonb_to_recordset(%(steps)s::jsonb) AS s(execution_id uuid, id uuid, node_id text, iteration int[],
-        step_order int, status text, attempts int, input_data jsonb, output_data jsonb, handle text,
+        step_order int, status text, attempts int, input_data jsonb, output_data jsonb, input_ref uuid,
+        output_ref uuid, handle text,
         error jsonb, waiting_for jsonb, wait_until timestamptz, retry_at timestamptz, tokens_used bigint,
         usage jsonb, cost numeric, duration_ms bigint, started_at timestamptz, completed_at timestamptz)
         JOIN own ON own.id = s.execution_id
     ON CONFLICT (execution_id, node_id, iteration) DO UPDATE SET
         step_order = excluded.step_order, status = excluded.status, attempts = excluded.attempts,
-        input_data = excluded.input_data, output_data = excluded.output_data, handle = excluded.handle,
+        input_data = excluded.input_data, output_data = excluded.output_data,
+        input_ref = excluded.input_ref, output_ref = excluded.output_ref, handle = excluded.handle,
         error = excluded.error, waiting_for = excluded.waiting_for, wait_until = excluded.wait_until,
         retry_at = excluded.retry_at, tokens_used = excluded.tokens_used, usage = excluded.usage,
         cost = excluded.cost, duration_ms = excluded.duration_ms, started_at = excluded.started_at,
@@ -105,7 +114,7 @@ WITH given AS (
         signal = CASE WHEN excluded.status IN ('waiting', 'waiting_approval', 'uncertain')
             OR (excluded.status = 'running' AND execution_steps.signal ->> 'kind' = 'child')
             THEN execution_steps.signal END
-), events AS (
+){payloads}, events AS (
     INSERT INTO execution_events (execution_id, seq, org_id, event)
     SELECT own.id, (v ->> 'seq')::int, %(org)s, v
     FROM jsonb_array_elements(%(events)s::jsonb) AS v JOIN own ON own.id = (v ->> 'execution_id')::uuid
@@ -127,6 +136,17 @@ SELECT id FROM own
 """
 
 
+_PAYLOADS = """, payloads AS (
+    INSERT INTO payloads (execution_id, id, org_id, size, content)
+    SELECT own.id, p.id, %(org)s, p.size, p.content
+    FROM jsonb_to_recordset(%(payloads)s::jsonb) AS p(execution_id uuid, id uuid, size bigint, content jsonb)
+        JOIN own ON own.id = p.execution_id
+    ON CONFLICT DO NOTHING
+)"""
+_LIGHT = WRITE.replace("{payloads}", "").encode()
+_HEAVY = WRITE.replace("{payloads}", _PAYLOADS).encode()
+
+
 def statement(records: Sequence[Record], *, redacted: bool = False) -> Statement:
     """Writes what is still under its lease and answers with the ids of that. All of one organization.
 
@@ -136,11 +156,15 @@ def statement(records: Sequence[Record], *, redacted: bool = False) -> Statement
         "org": records[0].org_id,
         "redacted": redacted,
         "records": dumps([_record_row(record) for record in records]),
-        "steps": dumps([_step_row(record.execution_id, step) for record in records for step in record.steps]),
+        "steps": dumps([_step_row(record, step) for record in records for step in record.steps]),
         "events": dumps([event for record in records for event in numbered(record)]),
         "logs": dumps([_log_row(record.execution_id, entry) for record in records for entry in record.logs]),
     }
-    return WRITE.encode(), given
+    heavy = [row for record in records for row in record.kept.rows(record.execution_id)]
+    if not heavy:
+        return _LIGHT, given
+    rows = [{**row, "content": orjson.Fragment(row["content"])} for row in heavy]
+    return _HEAVY, {**given, "payloads": dumps(rows)}
 
 
 def numbered(record: Record) -> list[Event]:
@@ -192,6 +216,9 @@ def record_writer() -> RecordWriter:
     return RecordWriter()
 
 
+_HERE = Refs()
+
+
 def _record_row(record: Record) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": record.execution_id,
@@ -207,10 +234,10 @@ def _record_row(record: Record) -> dict[str, Any]:
     return row
 
 
-def _step_row(execution_id: UUID, step: StepChange) -> dict[str, Any]:
-    usage = step.usage
+def _step_row(record: Record, step: StepChange) -> dict[str, Any]:
+    usage, refs = step.usage, record.refs.get(step.step_id, _HERE)
     return {
-        "execution_id": execution_id,
+        "execution_id": record.execution_id,
         "id": step.step_id,
         "node_id": step.node_id,
         "iteration": step.iteration,
@@ -219,6 +246,8 @@ def _step_row(execution_id: UUID, step: StepChange) -> dict[str, Any]:
         "attempts": step.attempt,
         "input_data": step.input,
         "output_data": step.output,
+        "input_ref": refs.input,
+        "output_ref": refs.output,
         "handle": step.handle,
         "error": step.error,
         "waiting_for": _waiting_row(step.waiting_for) if step.waiting_for else None,

@@ -25,6 +25,11 @@ _IS_REDACTED = text(
     """
     SELECT EXISTS (SELECT 1 FROM executions WHERE id = :id
             AND (trigger::text LIKE :mark OR variables::text LIKE :mark OR options::text LIKE :mark))
+        OR EXISTS (SELECT 1 FROM payloads p WHERE p.execution_id = :id AND p.content::text LIKE :mark
+            AND p.id IN (SELECT trigger_ref FROM executions WHERE id = :id
+                UNION SELECT output_ref FROM execution_steps WHERE execution_id = :id
+                UNION SELECT input_ref FROM execution_steps
+                    WHERE execution_id = :id AND status <> 'completed'))
         OR EXISTS (SELECT 1 FROM execution_steps WHERE execution_id = :id
             AND (output_data::text LIKE :mark OR (status <> 'completed' AND input_data::text LIKE :mark)))
     """
@@ -33,6 +38,7 @@ _IS_REDACTED = text(
 _PARTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "execution_steps": ("id", "uuid", ("input_data", "output_data", "error", "waiting_for", "signal")),
     "execution_logs": ("id", "uuid", ("data",)),
+    "payloads": ("id", "uuid", ("content",)),
     "execution_events": ("seq", "int", ("event",)),
 }
 
@@ -91,7 +97,9 @@ class Redaction:
     def stored(self, column: str, value: Any) -> Any:
         if column == "event":
             return self.event(value)
-        return (self.value if column in ("input_data", "output_data", "data") else self.inside)(value)
+        return (self.value if column in ("input_data", "output_data", "data", "content") else self.inside)(
+            value
+        )
 
 
 async def redaction_of(tx: Transaction, org_id: UUID) -> Redaction | None:

@@ -15,6 +15,7 @@ from agentflow_app.core.errors import Conflict, ValidationFailed
 from agentflow_app.core.ids import new_id
 from agentflow_app.executions.continuing import VersionMismatch, refuse_misfits, states_of
 from agentflow_app.executions.models import Execution, ExecutionStep
+from agentflow_app.executions.payloads import Kept, copy_payloads, store
 from agentflow_app.executions.redaction import is_redacted
 from agentflow_app.executions.schemas import ExecutionOut, ReplayRequest
 from agentflow_app.executions.starting import StartUseCases
@@ -27,11 +28,12 @@ from engine.start import pinned_handle
 _COPY = text(
     """
     INSERT INTO execution_steps (id, org_id, execution_id, node_id, iteration, step_order, status, attempts,
-        input_data, output_data, handle, error, duration_ms, started_at, completed_at, tokens_used, cost,
-        taken_over)
+        input_data, input_ref, output_data, output_ref, handle, error, duration_ms, started_at,
+        completed_at, tokens_used, cost, taken_over)
     SELECT g.new_id, s.org_id, :replay, s.node_id, s.iteration, s.step_order,
         CASE WHEN g.reopened THEN 'running' ELSE s.status END, s.attempts, s.input_data,
-        CASE WHEN NOT g.reopened THEN s.output_data END, CASE WHEN NOT g.reopened THEN s.handle END,
+        s.input_ref, CASE WHEN NOT g.reopened THEN s.output_data END,
+        CASE WHEN NOT g.reopened THEN s.output_ref END, CASE WHEN NOT g.reopened THEN s.handle END,
         CASE WHEN NOT g.reopened THEN s.error END, CASE WHEN NOT g.reopened THEN s.duration_ms END,
         CASE WHEN g.reopened THEN now() ELSE s.started_at END,
         CASE WHEN NOT g.reopened THEN s.completed_at END, 0, 0, NOT g.reopened
@@ -74,6 +76,7 @@ class ReplayUseCases(StartUseCases):
             triggered_by="replay",
             triggered_by_user=self.actor.user_id,
             trigger=original.trigger,
+            trigger_ref=original.trigger_ref,
             variables=original.variables,
             dry_run=original.dry_run,
             replay_of=original.id,
@@ -87,9 +90,14 @@ class ReplayUseCases(StartUseCases):
         known = set(kept.kept)
         refuse_misfits(before, definition, [step for step in steps if step.step_id in known])
         replay.trigger = _trigger(original, definition, data)
+        if replay.trigger is not original.trigger:
+            replay.trigger_ref = None
         shown = await self._enter(replay, definition)
         await self._copy(original, replay, kept.kept, kept.reopened)
-        self._override(replay, definition, data.overrides, steps)
+        await copy_payloads(self.tx, original.id, replay.id)
+        large = Kept()
+        self._override(replay, definition, data.overrides, steps, large)
+        await store(self.tx, replay.org_id, replay.id, large)
         told = {
             "replay": str(replay.id),
             "from_node": data.from_node,
@@ -141,6 +149,7 @@ class ReplayUseCases(StartUseCases):
         definition: Definition,
         overrides: dict[str, Any],
         steps: Sequence[StepState],
+        large: Kept,
     ) -> None:
         """Each takes the place of the node in every round in which it has run."""
         graph = Graph(definition)
@@ -150,6 +159,7 @@ class ReplayUseCases(StartUseCases):
             depth = len(list(graph.regions.around(node_id)))
             ran = [s.iteration for s in steps if s.node_id == node_id and len(s.iteration) == depth]
             handle = pinned_handle(graph.nodes[node_id], output)
+            shown, ref = large.keep(output)
             for iteration in ran if depth else [()]:
                 order += 1
                 self.tx.add(
@@ -161,7 +171,8 @@ class ReplayUseCases(StartUseCases):
                         iteration=list(iteration),
                         step_order=order,
                         status="completed",
-                        output_data=output,
+                        output_data=shown,
+                        output_ref=ref,
                         handle=handle,
                         duration_ms=0,
                         started_at=now,

@@ -251,9 +251,22 @@ class ExecutionRuntime:
                 query=trigger.get("query", {}),
                 method=trigger.get("method"),
             ),
-            settings=_run_settings({**found.agent_settings, **limits}, claim.active_ms),
+            settings=self._run_settings({**found.agent_settings, **limits}, claim.active_ms),
             dry_run=DryRun(**options) if found.dry_run else None,
             variables=found.variables,
+        )
+
+    def _run_settings(self, agent_settings: dict[str, Any], active_ms: int) -> RunSettings:
+        cost = agent_settings.get("max_cost")
+        return RunSettings(
+            timeout_seconds=agent_settings.get("timeout_seconds"),
+            elapsed_seconds=active_ms / 1000,
+            max_retries=agent_settings.get("max_retries", 3),
+            max_steps=agent_settings.get("max_steps"),
+            max_cost=Decimal(str(cost)) if cost is not None else None,
+            most_steps=self._config.max_run_steps,
+            max_output_bytes=self._config.max_output_mb << 20,
+            max_state_bytes=self._config.max_state_mb << 20,
         )
 
     async def _hand_back_soon(self, claim: Claim) -> None:
@@ -320,14 +333,3 @@ class ExecutionRuntime:
         held.lost = True
         if held.task:
             held.task.cancel()
-
-
-def _run_settings(agent_settings: dict[str, Any], active_ms: int) -> RunSettings:
-    cost = agent_settings.get("max_cost")
-    return RunSettings(
-        timeout_seconds=agent_settings.get("timeout_seconds"),
-        elapsed_seconds=active_ms / 1000,
-        max_retries=agent_settings.get("max_retries", 3),
-        max_steps=agent_settings.get("max_steps"),
-        max_cost=Decimal(str(cost)) if cost is not None else None,
-    )

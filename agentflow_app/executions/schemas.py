@@ -99,6 +99,8 @@ class ExecutionQuery(PageQuery):
 
 
 class ExecutionOut(Output):
+    """Where there is a `…_ref`, what stands beside it in lists is only the beginning; the whole is there."""
+
     id: UUID
     agent_id: UUID
     agent_name: str
@@ -107,7 +109,9 @@ class ExecutionOut(Output):
     waiting_for: dict[str, Any] | None
     triggered_by: TriggeredBy
     trigger_data: Any
+    trigger_data_ref: str | None = None
     output: Any
+    output_ref: str | None = None
     error: dict[str, Any] | None
     created_at: datetime
     started_at: datetime | None
@@ -121,6 +125,8 @@ class ExecutionOut(Output):
 
 
 class StepOut(Output):
+    """Where there is an `input_ref` or `output_ref`, the data are only the beginning; the whole is there."""
+
     id: UUID
     node_id: str
     iteration: list[int]
@@ -128,6 +134,8 @@ class StepOut(Output):
     status: str
     input_data: Any
     output_data: Any
+    input_ref: str | None = None
+    output_ref: str | None = None
     error: dict[str, Any] | None
     waiting_for: dict[str, Any] | None
     tokens_used: int

@@ -11,10 +11,12 @@ from agentflow_app.agents.service import AgentService
 from agentflow_app.core.pagination import Page, PageQuery, like, paginate
 from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.addresses import with_resume_url
+from agentflow_app.executions.base import StepNotFound
 from agentflow_app.executions.comparing import CompareUseCases
 from agentflow_app.executions.continuing import ResumeUseCases
 from agentflow_app.executions.deciding import DecideUseCases
 from agentflow_app.executions.models import Execution, ExecutionEvent, ExecutionLog, ExecutionStep
+from agentflow_app.executions.payloads import PayloadNotFound, address, contents, trigger_data, whole
 from agentflow_app.executions.replaying import ReplayUseCases
 from agentflow_app.executions.schemas import ExecutionOut, ExecutionQuery, LogOut, StartedRun, StepOut
 from engine.events import waiting_json
@@ -40,6 +42,40 @@ class ExecutionService(ReplayUseCases, DecideUseCases, ResumeUseCases, CompareUs
     async def get(self, execution_id: UUID) -> ExecutionOut:
         self.actor.require("executions:read")
         return (await self.render([await self.load(execution_id)]))[0]
+
+    async def get_whole(self, execution_id: UUID) -> ExecutionOut:
+        """With all of its trigger data and output, however large."""
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        (shown,) = await self.render([execution])
+        if execution.trigger_ref is not None:
+            shown.trigger_data = await trigger_data(self.tx, execution)
+        if execution.output_ref is not None:
+            shown.output = await whole(self.tx, execution.id, execution.output, execution.output_ref)
+        return shown
+
+    async def whole_of(self, execution_id: UUID, step_id: UUID, part: Literal["input", "output"]) -> Any:
+        """All of what went into a step, or came out of it. Raises ExecutionNotFound or StepNotFound."""
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        query = select(ExecutionStep).where(
+            col(ExecutionStep.execution_id) == execution.id, col(ExecutionStep.id) == step_id
+        )
+        step = (await self.tx.execute(query)).scalar_one_or_none()
+        if step is None:
+            raise StepNotFound(f"There is no step {step_id} in this execution")
+        if part == "input":
+            return await whole(self.tx, execution.id, step.input_data, step.input_ref)
+        return await whole(self.tx, execution.id, step.output_data, step.output_ref)
+
+    async def payload(self, execution_id: UUID, payload_id: UUID) -> Any:
+        """What a reference of this run stands for. Raises ExecutionNotFound or PayloadNotFound."""
+        self.actor.require("executions:read")
+        execution = await self.load(execution_id)
+        found = await contents(self.tx, execution.id, [payload_id])
+        if payload_id not in found:
+            raise PayloadNotFound(f"There is no payload {payload_id} in this execution")
+        return found[payload_id]
 
     async def started(self) -> "list[StartedRun]":
         """The person's own, whatever their role: the newest first, at most so many as they are told of."""
@@ -76,7 +112,7 @@ class ExecutionService(ReplayUseCases, DecideUseCases, ResumeUseCases, CompareUs
         self.actor.require("executions:read")
         execution = await self.load(execution_id)
         found = await self.tx.execute(
-            select(col(ExecutionStep.output_data))
+            select(col(ExecutionStep.output_data), col(ExecutionStep.output_ref))
             .where(
                 col(ExecutionStep.execution_id) == execution.id,
                 col(ExecutionStep.node_id).in_(node_ids),
@@ -85,7 +121,8 @@ class ExecutionService(ReplayUseCases, DecideUseCases, ResumeUseCases, CompareUs
             .order_by(col(ExecutionStep.step_order))
             .limit(1)
         )
-        return found.scalar_one_or_none()
+        row = found.one_or_none()
+        return await whole(self.tx, execution.id, row[0], row[1]) if row is not None else None
 
     async def step_page(self, execution_id: UUID, query: StepQuery) -> Page[StepOut]:
         self.actor.require("executions:read")
@@ -163,7 +200,11 @@ def _same(row: Execution) -> Execution:
 
 def render_step(row: ExecutionStep, actor: Actor) -> StepOut:
     """What it waits for is shown as in the events, without what its kind keeps there for itself."""
-    shown = StepOut.model_validate(row)
+    shown = StepOut(
+        **row.model_dump(include=set(StepOut.model_fields) - {"input_ref", "output_ref"}),
+        input_ref=address(row.execution_id, row.input_ref),
+        output_ref=address(row.execution_id, row.output_ref),
+    )
     if row.waiting_for is None:
         return shown
     waiting = WaitingFor(row.waiting_for["kind"], row.wait_until, row.waiting_for["details"])

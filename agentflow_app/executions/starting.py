@@ -11,6 +11,7 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.executions.base import ExecutionUseCases
 from agentflow_app.executions.inputs import check_input, trigger_node
 from agentflow_app.executions.models import Execution
+from agentflow_app.executions.payloads import Kept, store
 from agentflow_app.executions.schemas import (
     PRIORITIES,
     ExecuteRequest,
@@ -99,8 +100,13 @@ class StartUseCases(ExecutionUseCases):
     async def _enter(self, execution: Execution, definition: Definition) -> ExecutionOut:
         execution.variables = await self.variables_for(definition, execution.variables)
         await count_execution(self.tx, self.actor)
+        kept = Kept()
+        if execution.trigger_ref is None:
+            data, execution.trigger_ref = kept.keep(execution.trigger.get("data"))
+            execution.trigger = {**execution.trigger, "data": data}
         self.tx.add(execution)
         await self.tx.flush()
+        await store(self.tx, execution.org_id, execution.id, kept)
         self.wake(execution)
         return (await self.render([execution]))[0]
 

@@ -91,7 +91,7 @@ async def wait_for_end(actor: Actor, execution_id: UUID) -> ExecutionOut:
 
 async def _shown(actor: Actor, execution_id: UUID) -> ExecutionOut:
     async with database().transaction(actor) as tx:
-        return await ExecutionService(tx, actor).get(execution_id)
+        return await ExecutionService(tx, actor).get_whole(execution_id)
 
 
 async def watch(actor: Actor) -> AsyncIterator[str]:

@@ -141,7 +141,8 @@ async def received(token: str, delivery: Delivery) -> AsyncIterator[Accepted | C
     hook_hash, execution_id = digest(token), new_id()
     hook = _known.get(hook_hash)
     with endings().expect(execution_id) as expected:
-        if hook is not None and not delivery.names_itself:
+        light = len(delivery.body) <= settings().payload_bytes
+        if hook is not None and light and not delivery.names_itself:
             await rate_limits().organization(hook.org_id, None)
             if await entrance().enter(_entry(hook, hook_hash, execution_id, delivery)):
                 actor = Actor.trigger(hook.org_id)

@@ -32,6 +32,7 @@ from agentflow_app.accounts.tokens import digest, issue_access_token, new_secret
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
+from agentflow_app.executions.models import Payload
 from agentflow_app.executions.stream import follow
 from agentflow_app.organizations.exports import write_export
 from agentflow_app.sso.models import SocialIdentity
@@ -209,6 +210,7 @@ TABLE = (
     Row("GET", B + "/executions", 200, 200, 200, 200, 200, 403),
     Row("GET", RUN, 200, 200, 200, 200, 404, 403),
     Row("GET", RUN + "/steps", 200, 200, 200, 200, 404, 403),
+    Row("GET", RUN + "/payloads/{payload_id}", 200, 200, 200, 200, 404, 403),
     Row("GET", RUN + "/logs", 200, 200, 200, 200, 404, 403),
     Row("GET", RUN + "/events", None, 200, 200, 200, 404, 403),
     Row("POST", RUN + "/cancel", 202, 202, 202, 403, 404, 403),
@@ -377,7 +379,11 @@ async def _run(api: FastAPI, alice: Person) -> dict[str, str]:
             if event["type"] == "execution.waiting":
                 break
     steps = (await alice.client.get(f"/executions/{run}/steps")).json()["data"]
-    return {"agent_id": agent_id, "execution_id": run, "other_id": run, "step_id": steps[0]["id"]}
+    payload = new_id()
+    async with database().transaction(alice.actor) as tx:
+        tx.add(Payload(execution_id=UUID(run), id=payload, org_id=alice.org_id, size=9, content=[run]))
+    things = {"agent_id": agent_id, "execution_id": run, "other_id": run, "step_id": steps[0]["id"]}
+    return {**things, "payload_id": str(payload)}
 
 
 async def _invitation(api: FastAPI, alice: Person) -> dict[str, str]:
@@ -427,7 +433,7 @@ async def _connection(api: FastAPI, alice: Person) -> dict[str, str]:
 
 
 MAKERS = {
-    ("agent_id", "execution_id", "other_id", "step_id"): _run,
+    ("agent_id", "execution_id", "other_id", "step_id", "payload_id"): _run,
     ("invitation_id",): _invitation,
     ("team_id", "user_id"): _team,
     ("export_id",): _export,

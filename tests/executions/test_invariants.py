@@ -38,6 +38,7 @@ CORRUPTIONS = {
         WHERE execution_id = %(run)s AND event ->> 'type' = 'execution.completed'""",
     "totals_that_do_not_add_up": "UPDATE execution_steps SET cost = 1 WHERE id = %(step)s",
     "usage_that_does_not_add_up": "DELETE FROM usage_records WHERE execution_id = %(run)s AND quantity = 1",
+    "lost_payloads": "UPDATE executions SET output_ref = %(other)s WHERE id = %(run)s",
     "orphans": """
         SET LOCAL session_replication_role = replica;
         UPDATE executions SET agent_version_id = '%(nothing)s' WHERE id = '%(run)s'""",

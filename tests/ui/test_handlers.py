@@ -268,6 +268,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
         Live: {
             "select_step": (things.step,),
             "select_node": ("ask",),
+            "download": ("output",),
             "cancel": (),
             "set_comment": ("x",),
             "set_edited": ("x",),

@@ -45,7 +45,7 @@ class Again(PageState, rx.State):
     async def set_asking(self, asking: bool) -> None:
         live = await self.get_state(Live)
         self.asking = bool(asking)
-        self.draft = as_text(live.detail.output)
+        self.draft = "" if live.detail.part_of_output else as_text(live.detail.output)
 
     @event
     async def set_draft(self, text: str) -> None:

@@ -83,6 +83,7 @@ class RunFeed:
             change |= {
                 "completed_at": at,
                 "output_data": event.get("output", known.output_data),
+                "output_ref": event.get("output_ref", known.output_ref),
                 "tokens_used": event.get("tokens_used", known.tokens_used),
                 "cost": Decimal(event.get("cost") or known.cost),
                 "duration_ms": event.get("duration_ms", known.duration_ms),

@@ -1,5 +1,6 @@
 """The run that is on the screen, in the builder's drawer or on its own page, followed while it goes on."""
 
+import json
 from contextlib import aclosing
 from typing import Any
 
@@ -144,6 +145,17 @@ class Live(PageState, rx.State):
         for step in steps:
             if step.node_id == node_id:
                 self.detail, self._chosen = step_detail(step, names_of(self.definition, catalog())), True
+
+    @event
+    @acts
+    async def download(self, part: str) -> Any:
+        """All of a value of which the page shows the beginning: the step's `input` or its `output`."""
+        async with self._transaction() as (tx, actor):
+            found = await ExecutionService(tx, actor).whole_of(
+                id_of(self.run.id), id_of(self.detail.id), "input" if part == "input" else "output"
+            )
+        content = json.dumps(found, ensure_ascii=False, indent=2)
+        return rx.download(data=content, filename=f"{self.detail.node_id}-{part}.json")
 
     @event
     @acts

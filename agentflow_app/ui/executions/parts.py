@@ -83,6 +83,18 @@ def _block(title: str, *children: Any) -> rx.Component:
     )
 
 
+def _rest(is_part: Any, part: str) -> rx.Component:
+    """The way to all of a value that is too large for the page."""
+    return rx.cond(
+        is_part,
+        rx.el.div(
+            rx.el.span("This is only the beginning.", class_name="text-sm text-gray-11"),
+            button(f"Download the {part}", icon_name="download", on_click=Live.download(part)),
+            class_name="flex flex-wrap items-center gap-2 mt-2",
+        ),
+    )
+
+
 def draft_editor(draft: str, step_id: str, on_change: Any) -> rx.Component:
     """What is to be approved, where the approver may change it first."""
     return rx.el.textarea(
@@ -184,10 +196,16 @@ def step_panel() -> rx.Component:
             rx.el.div(
                 rx.cond(
                     step.has_output,
-                    _block("Output", json_view(value=step.output, label="Output")),
+                    _block(
+                        "Output",
+                        json_view(value=step.output, label="Output"),
+                        _rest(step.part_of_output, "output"),
+                    ),
                     _block("Output", rx.el.p("None", class_name="text-base text-gray-11")),
                 ),
-                _block("Input", json_view(value=step.input, label="Input")),
+                _block(
+                    "Input", json_view(value=step.input, label="Input"), _rest(step.part_of_input, "input")
+                ),
                 class_name="flex flex-col gap-4",
             ),
             class_name="flex flex-col gap-4 p-4 min-w-0",
@@ -210,7 +228,7 @@ def _log(entry: LogRow) -> rx.Component:
                 "shrink-0 w-14 text-gray-11",
             ),
         ),
-        rx.el.span(entry.message, class_name="text-gray-12 break-words"),
+        rx.el.span(entry.message, class_name="text-gray-12 break-words whitespace-pre-wrap min-w-0"),
         rx.el.span(entry.data, class_name="text-gray-11 break-all"),
         class_name="flex gap-3 px-4 py-0.5",
     )

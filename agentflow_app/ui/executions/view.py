@@ -92,6 +92,9 @@ class StepDetail:
     input: Any = None
     output: Any = None
     has_output: bool = False
+    part_of_input: bool = False
+    part_of_output: bool = False
+    """Whether what is here is only the beginning."""
     text: str = ""
     error_code: str = ""
     error_message: str = ""
@@ -250,6 +253,8 @@ def step_detail(step: StepOut, names: NodeNames) -> StepDetail:
         input=step.input_data,
         output=step.output_data,
         has_output=step.output_data is not None,
+        part_of_input=step.input_ref is not None,
+        part_of_output=step.output_ref is not None,
         text=main_text(step.output_data),
         error_code=str(error.get("code", "")),
         error_message=str(error.get("message", "")),
