@@ -209,9 +209,19 @@ def examine_rows(out: TextIO) -> int:
 
 def breaches(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator[Breach]:
     """All that is not as it must be. The connection is the owner's, who sees every organization."""
+    yield from broken_rules(connection)
+    yield from misplaced_rows(connection)
+
+
+def broken_rules(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator[Breach]:
+    """What breaks one of the rules above."""
     for rule in RULES:
         for found in connection.execute(rule.query.encode()):
             yield Breach(rule.name, str(found[0]), str(found[1]))
+
+
+def misplaced_rows(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator[Breach]:
+    """What names a row that is not there, or one of another organization."""
     for child, mine, parent, theirs, tenants in connection.execute(_KEYS).fetchall():
         names = {
             "child": sql.Identifier(str(child)),
