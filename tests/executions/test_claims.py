@@ -10,8 +10,10 @@ from sqlalchemy import text
 from agentflow_app.core.clock import utcnow
 from agentflow_app.core.database import database
 from agentflow_app.core.ids import new_id
+from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.journal import PostgresJournal
+from agentflow_app.executions.runtime import ExecutionRuntime
 from engine.errors import LeaseLostError
 from engine.ports import ExecutionEnd, StepChange, WaitingFor
 from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published, running
@@ -179,3 +181,37 @@ async def test_a_parked_execution_holds_no_lease(alice: Person) -> None:
             )
         ).one()
     assert tuple(row) == ("waiting", None, None, None)
+
+
+async def test_a_renewed_lease_lasts_longer(alice: Person) -> None:
+    async def lease() -> Any:
+        async with database().transaction(alice.actor) as tx:
+            query = text("SELECT lease_until FROM executions WHERE id = :id")
+            return (await tx.execute(query, {"id": execution_id})).scalar_one()
+
+    execution_id = await _pending(alice)
+    held = await _claim(execution_id)
+    first = await lease()
+    assert await claims.renew([held], 600) == {execution_id}
+    assert await lease() > first
+
+
+async def test_a_worker_renews_what_it_holds(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed: asyncio.Queue[set[UUID]] = asyncio.Queue()
+    renew = claims.renew
+
+    async def noticed(held: Any, seconds: float) -> set[UUID]:
+        kept = await renew(held, seconds)
+        renewed.put_nowait(kept)
+        return kept
+
+    monkeypatch.setattr(claims, "renew", noticed)
+    long = definition(node("start", "trigger.manual"), node("nap", "logic.delay", seconds=4))
+    execution_id = await _pending(alice, long)
+    quick = settings().model_copy(update={"reconcile_seconds": 0.05, "lease_seconds": 3.0})
+    runtime = ExecutionRuntime("renews", quick)
+    runtime.start()
+    try:
+        assert execution_id in await renewed.get()
+    finally:
+        await runtime.stop()
