@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     """Executions that one worker process runs at once."""
     max_agent_depth: int = Field(default=8, ge=1, le=100)
     """How many runs deep agents may call one another."""
-    lease_seconds: float = Field(default=15.0, ge=0.5)
+    lease_seconds: float = Field(default=8.0, ge=0.5)
     poll_seconds: float = Field(default=0.4, gt=0)
     """How often a worker looks for cancels and signals of what it runs."""
     reconcile_seconds: float = Field(default=2.0, gt=0)

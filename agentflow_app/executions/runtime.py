@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 MAX_CLAIMS = 5
 """After so many workers died on it without getting further, an execution is given up."""
 _WORKER_CRASHED = f"The worker died {MAX_CLAIMS} times while it ran this; see the step that was running"
+RENEWALS = 4
+"""How often a lease is renewed before it would run out."""
 GRACE_SECONDS = 5.0
 HAND_BACK_SECONDS = 1.0
 TOKEN_SECONDS = 0.1
@@ -312,7 +314,7 @@ class ExecutionRuntime:
 
     async def _renew_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._config.lease_seconds / 3)
+            await asyncio.sleep(self._config.lease_seconds / RENEWALS)
             held = list(self._held.values())
             if not held:
                 continue
