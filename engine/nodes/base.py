@@ -146,7 +146,7 @@ class NodeKind(Generic[C]):
 
     def would(self, config: C) -> Any:
         """The resolved request that a dry run shows."""
-        return config.model_dump(mode="json", exclude_unset=True)
+        return config.model_dump(mode="json", exclude_unset=True, by_alias=True)
 
     def estimate(self, config: C, context: "Context") -> Decimal:
         """The most that one run is likely to cost, in USD; the budget is checked against it before."""

@@ -1,13 +1,16 @@
 """Called runs and who waits for them, when either is cancelled, resumed or not heard of."""
 
 import asyncio
+import json
+from uuid import UUID
 
 from sqlalchemy import text
 
 from agentflow_app.core.database import database
 from agentflow_app.executions.kin import mend_kin
 from agentflow_app.executions.runtime import ExecutionRuntime
-from tests.actors import REVIEW, Person, ended, published, running
+from agentflow_app.executions.stream import follow
+from tests.actors import REVIEW, Person, definition, ended, node, published, running
 from tests.executions.test_calling import calls, runs_of
 from tests.executions.test_resuming import start, until
 
@@ -120,3 +123,46 @@ async def test_a_child_whose_caller_is_gone_is_cancelled_later(alice: Person) ->
             await tx.execute(text(show), {"id": child, "run": run_id})
         await mend_kin(1000)
         assert (await ended(alice, child))["status"] == "cancelled"
+
+
+async def test_an_end_before_the_step_waits_is_heard_after_a_crash(alice: Person) -> None:
+    """As if the worker had died right before it wrote that the step waits."""
+    run_id = await start(alice, await published(alice, calls(await published(alice, REVIEW))))
+    async with running():
+        child = (await until(alice, run_id, "execution.waiting"))["waiting_for"]["execution_id"]
+        await until(alice, child, "execution.waiting")
+    held = """
+        UPDATE executions SET status = 'running', waiting_for = NULL, lease_until = now() + interval '1 hour',
+            lease_owner = 'a worker that is dead' WHERE id = :id"""
+    back = "UPDATE execution_steps SET status = 'running', waiting_for = NULL WHERE id = :step"
+    async with database().transaction(alice.actor) as tx:
+        await tx.execute(text(held), {"id": run_id})
+        where = text("SELECT parent_step_id FROM executions WHERE id = :id")
+        step = (await tx.execute(where, {"id": child})).scalar_one()
+        await tx.execute(text(back), {"step": step})
+    async with running():
+        await alice.client.post(f"/executions/{child}/cancel")
+        await ended(alice, child)
+        async with database().transaction(alice.actor) as tx:
+            await tx.execute(text("UPDATE executions SET lease_until = now() WHERE id = :id"), {"id": run_id})
+        run = await ended(alice, run_id)
+    assert (run["status"], run["error"]["code"]) == ("failed", "AGENT_FAILED")
+    assert (await alice.client.get(f"/executions/{child}")).json()["status"] == "cancelled"
+
+
+async def test_who_waits_gets_what_is_hidden_at_the_end(alice: Person, runtime: ExecutionRuntime) -> None:
+    hides = await alice.client.put("/org", json={"settings": {"redact_fields": ["word"]}})
+    assert hides.status_code == 200, hides.text
+    says = definition(node("start", "trigger.manual"), node("say", "action.set", values={"word": "canary-7"}))
+    graph = calls(await published(alice, says))
+    graph["nodes"].append(
+        node("look", "action.set", values={"length": "{{ node_call.output.output.word | length }}"})
+    )
+    graph["edges"].append({"id": "e9", "source": "call", "target": "look"})
+    run_id = await start(alice, await published(alice, graph))
+    run = await ended(alice, run_id)
+    assert run["output"] == {"length": 8}
+    steps = (await alice.client.get(f"/executions/{run_id}/steps")).text
+    assert "canary-7" not in steps
+    events = [json.dumps(event) async for event in follow(alice.actor, UUID(run_id))]
+    assert not any("canary-7" in event for event in events)

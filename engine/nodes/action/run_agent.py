@@ -14,7 +14,11 @@ from engine.ports import AgentCall, Usage, WaitingFor
 
 class RunAgentConfig(NodeConfig):
     agent_id: str = field(
-        "Agent", "The one that is run, as it is published then.", widget="agent", verbatim=True, min_length=1
+        "Agent",
+        "Its published version is run, the newest at that moment.",
+        widget="agent",
+        verbatim=True,
+        min_length=1,
     )
     input: JsonValue = field("Input", "What the agent sees as its trigger data.", widget="json", default={})
     wait: Expr[bool] = field(
