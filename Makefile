@@ -9,7 +9,7 @@ DEV = $(PYTHON) bootstrap.py dev --
 COMPILE = uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types audit bench lock clean
+.PHONY: help run test lint format types audit bench load lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ audit: ## Ask for known faults of the packages
 
 bench: ## Measure this machine
 	@$(DEV) python -m benchmarks
+
+load: ## Drive the API at rising load, and say what it can take
+	@$(DEV) python -m benchmarks.capacity
 
 lock: ## Resolve the Python and npm packages anew
 	@$(DEV) $(COMPILE) -o requirements.lock
