@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import authorization, engine_steps, journalled_steps, webhooks
+from benchmarks import authorization, claims, engine_steps, journalled_steps, webhooks
 
 RESULTS = Path(__file__).with_name("results.md")
 PACKAGES = (
@@ -35,6 +35,8 @@ def main() -> None:
         *asyncio.run(engine_steps.report()),
         "",
         *uvloop.run(journalled_steps.report()),
+        "",
+        *asyncio.run(claims.report()),
         "",
         *asyncio.run(authorization.report()),
         "",

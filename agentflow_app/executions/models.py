@@ -10,8 +10,6 @@ from sqlmodel import Field, SQLModel, UniqueConstraint
 
 from agentflow_app.core.tables import created, json_field, moment, primary_key, tenant
 
-_open = "status IN ('pending', 'running', 'waiting')"
-
 
 class Execution(SQLModel, table=True):
     """One run.
@@ -28,10 +26,27 @@ class Execution(SQLModel, table=True):
 
     __tablename__ = "executions"
     __table_args__ = (
-        Index("ix_executions_due", "priority", "created_at", postgresql_where=text(_open)),
+        Index(
+            "ix_executions_queue",
+            "agent_id",
+            text("priority DESC"),
+            "created_at",
+            "id",
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_executions_wake",
+            "wake_at",
+            postgresql_where=text("status = 'waiting' AND wake_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_executions_cancelled",
+            "id",
+            postgresql_where=text("status = 'pending' AND cancel_requested"),
+        ),
         Index("ix_executions_list", "org_id", "created_at", "id"),
         Index("ix_executions_agent_list", "agent_id", "created_at"),
-        Index("ix_executions_running", "agent_id", postgresql_where=text(_open)),
+        Index("ix_executions_running", "agent_id", postgresql_where=text("status = 'running'")),
         Index("ix_executions_untold", "id", postgresql_where=text("error_agent_id IS NOT NULL")),
         # Removing a run looks for what points at it.
         Index("ix_executions_replays", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),
