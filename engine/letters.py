@@ -11,8 +11,8 @@ from email.utils import format_datetime
 
 MAX_ADDRESS = 254
 MAX_NAME = 200
+MAX_ADDRESSES = 1000
 MAX_SUBJECT = 500
-_PIECE = re.compile(r'\s*((?:"[^"\r\n]*"|[^",;])+?)\s*(?:[,;]|$)')
 _NAMED = re.compile(r'(?:"([^"]*)"|([^"<>]*?))\s*<([^<>]+)>')
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -59,8 +59,10 @@ class Letter:
             message.set_content(_encodable(self.text))
             if self.html is not None:
                 message.add_alternative(_encodable(self.html), subtype="html")
+        elif self.html is not None:
+            message.set_content(_encodable(self.html), subtype="html")
         else:
-            message.set_content(_encodable(self.html or ""), subtype="html")
+            message.set_content("")
         return message.as_bytes()
 
 
@@ -78,17 +80,26 @@ def one_line(text: str) -> str:
 def _split(text: str) -> list[Mailbox]:
     if _CONTROL.search(text):
         raise ValueError(f"{text[:100]!r} is no address: it has control characters")
-    found, place = [], 0
-    while place < len(text) and text[place:].strip(" ,;"):
-        piece = _PIECE.match(text, place)
-        if piece is None:
-            raise ValueError(f"{text[:100]!r} is no list of addresses")
-        found.append(_mailbox(piece[1]))
-        place = piece.end()
-    return found
+    return [_mailbox(piece) for piece in _pieces(text)]
+
+
+def _pieces(text: str) -> list[str]:
+    """What stands between commas, or semicolons, that are in no quotes."""
+    found, start, quoted = [], 0, False
+    for place, character in enumerate(text):
+        if character == '"':
+            quoted = not quoted
+        elif character in ",;" and not quoted:
+            found.append(text[start:place].strip())
+            start = place + 1
+            if len(found) > MAX_ADDRESSES:
+                raise ValueError(f"are more than {MAX_ADDRESSES} addresses")
+    return [piece for piece in (*found, text[start:].strip()) if piece]
 
 
 def _mailbox(text: str) -> Mailbox:
+    if len(text) > MAX_ADDRESS + MAX_NAME:
+        raise ValueError(f"{text[:100]!r} is too long for an address")
     named = _NAMED.fullmatch(text)
     name = (named[1] or named[2] or "").strip() if named else ""
     address = named[3].strip() if named else text

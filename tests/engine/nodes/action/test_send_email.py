@@ -246,7 +246,9 @@ async def test_what_is_no_address_is_not_written_to(field, hostile):
         {**LETTER, "to": ""},
         {**LETTER, "to": []},
         {**LETTER, "subject": "x" * 501},
-        {"to": "ada@example.com", "subject": "Hello"},
+        {**LETTER, "to": "ada@example.com," * 2000},
+        {**LETTER, "to": "ada" + " " * 200_000 + "b"},
+        {**LETTER, "to": '"' * 200_001},
         {**LETTER, "attachments": ["/etc/passwd"]},
     ],
 )
@@ -261,6 +263,13 @@ async def test_a_letter_that_is_too_large_is_not_sent(monkeypatch):
     with mail_server() as (box, port):
         assert told(await send(server(port), {**LETTER, "text": "x" * 1000})) == ("failed", "INVALID_CONFIG")
     assert box.tried == 0
+
+
+async def test_a_letter_without_a_body():
+    with mail_server() as (box, port):
+        result = await send(server(port), {"to": "ada@example.com", "subject": "Ping"})
+    assert result.status == "completed", result.error
+    assert box.letters[0].get_payload().strip() == ""
 
 
 async def test_a_lent_server_keeps_its_own_address():
@@ -285,6 +294,6 @@ async def test_without_a_server_it_says_what_to_do():
     assert "credential" in result.error["message"]
 
 
-@pytest.mark.parametrize("config", [{"to": "no address"}, {"to": 7}, {"cc": "b@"}, {"text": None}])
+@pytest.mark.parametrize("config", [{"to": "no address"}, {"to": 7}, {"cc": "b@"}])
 def test_a_config_that_is_none_is_not_published(config):
     assert [problem.code for problem in validate(sending({**LETTER, **config}))] == ["INVALID_CONFIG"]
