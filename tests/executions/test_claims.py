@@ -13,8 +13,10 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.core.settings import settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.journal import PostgresJournal
+from agentflow_app.executions.records import Record, record_writer
 from agentflow_app.executions.runtime import ExecutionRuntime
 from engine.errors import LeaseLostError
+from engine.events import started_event
 from engine.ports import ExecutionEnd, StepChange, WaitingFor
 from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published, running
 
@@ -215,3 +217,13 @@ async def test_a_worker_renews_what_it_holds(alice: Person, monkeypatch: pytest.
         assert execution_id in await renewed.get()
     finally:
         await runtime.stop()
+
+
+async def test_what_was_written_already_is_not_written_again(alice: Person) -> None:
+    """Whoever does not know whether a commit went through tries once more."""
+    held = await _claim(await _pending(alice))
+    events = [started_event(str(held.id), held.claimed_at)]
+    record = Record(held.org_id, held.id, held.epoch, 0, held.claimed_at, events)
+    assert await record_writer().write(record)
+    assert not await record_writer().write(record)
+    assert (await PostgresJournal(held).load()) == []

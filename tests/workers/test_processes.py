@@ -19,6 +19,7 @@ from sqlmodel import col
 from agentflow_app.core import heartbeats, jobs
 from agentflow_app.core.database import database
 from agentflow_app.core.models import Heartbeat
+from agentflow_app.core.redis import redis_client
 from agentflow_app.core.settings import Settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.stream import follow
@@ -230,3 +231,20 @@ async def test_two_schedulers_start_each_tick_once(alice: Person, settings: Sett
         await alice.client.put(f"/agents/{agent_id}/status", json={"status": "paused"})
     found = await ticks()
     assert len(found) == len(set(found))
+
+
+async def test_the_scheduler_sends_a_lost_wake_up_again(alice: Person) -> None:
+    queue = f"{jobs.NAMESPACE}:{jobs.HINTS}"
+
+    async def hinted() -> int:
+        while jobs.hints().busy:
+            await asyncio.sleep(0.01)
+        return int(await redis_client().llen(queue))
+
+    agent_id = await published(alice, GREETING)
+    assert (await alice.client.post(f"/agents/{agent_id}/execute", json={})).status_code == 202
+    await hinted()
+    await redis_client().flushall()
+    assert await hinted() == 0
+    await scheduler.reconcile()
+    assert await hinted() == 1
