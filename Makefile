@@ -9,7 +9,7 @@ DEV = $(PYTHON) bootstrap.py dev --
 COMPILE = uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types audit bench load lock clean
+.PHONY: help run test lint format types audit bench load chaos mutants lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -40,6 +40,12 @@ bench: ## Measure this machine
 
 load: ## Drive the API at rising load, and say what it can take
 	@$(DEV) python -m benchmarks.capacity
+
+chaos: ## Kill workers and stores under load, and count (RUNS=2000 KILLS=100 SEED=…)
+	@$(DEV) python -m tests.chaos
+
+mutants: ## Take each mechanism away, and see a test go red (ONLY=word)
+	@$(DEV) python -m tests.mutants
 
 lock: ## Resolve the Python and npm packages anew
 	@$(DEV) $(COMPILE) -o requirements.lock
