@@ -15,6 +15,7 @@ from agentflow_app.core.ids import new_id
 from agentflow_app.core.serialization import dumps
 from agentflow_app.core.settings import Settings
 from agentflow_app.core.settings import settings as current_settings
+from agentflow_app.executions.failures import tell_failures
 from agentflow_app.executions.models import Payload
 from agentflow_app.executions.payloads import PREVIEW_ROOM, Kept, preview
 from agentflow_app.executions.redaction import REDACTED
@@ -174,6 +175,22 @@ async def test_a_large_override_stands_in_for_an_output(
     assert (await ended(alice, replay))["output"] == 4000
     step = (await steps_of(alice, replay))["make"]
     assert await get(alice, step["output_ref"]) == {"text": "y" * 4000}
+
+
+async def test_an_error_agent_is_told_all_that_started_the_run(
+    alice: Person, runtime: ExecutionRuntime, small: None
+) -> None:
+    listens = definition(node("start", "trigger.error"))
+    listener = await published(alice, listens)
+    fails = definition(node("start", "trigger.manual"), node("make", "action.code", code="1 / 0"))
+    agent_id = await published(alice, fails)
+    answer = await alice.client.put(f"/agents/{agent_id}", json={"settings": {"error_agent_id": listener}})
+    assert answer.status_code == 200, answer.text
+    await ended(alice, await start(alice, agent_id, text="é" * 3000))
+    await tell_failures(1000)
+    (told,) = (await alice.client.get("/executions", params={"agent_id": listener})).json()["data"]
+    whole = await ended(alice, told["id"])
+    assert whole["trigger_data"]["trigger_data"] == {"text": "é" * 3000}
 
 
 async def test_who_called_a_run_gets_all_of_what_it_came_to(

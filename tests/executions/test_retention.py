@@ -16,6 +16,7 @@ from agentflow_app.executions.models import (
     ExecutionEvent,
     ExecutionLog,
     ExecutionStep,
+    Payload,
     UsageRecord,
 )
 from agentflow_app.executions.retention import remove_old_runs
@@ -52,6 +53,7 @@ async def _runs(person: Person, *states: tuple[str, int]) -> list[UUID]:
             log = {"type": "log", "message": "canary", "data": {"canary": 1}, "seq": 1}
             tx.add(ExecutionEvent(**owned, seq=1, event=log))
             tx.add(ExecutionEvent(**owned, seq=2, event={"type": "execution.completed", "seq": 2}))
+            tx.add(Payload(**owned, id=new_id(), size=8, content="canary"))
             tx.add(UsageRecord(**owned, record_type="execution", quantity=1))
             ids.append(run.id)
     return ids
@@ -94,7 +96,7 @@ async def test_each_organization_keeps_runs_as_long_as_it_chose(
     await _settings(alice, retention_days=30)
     await _settings(mallory, retention_days=None)
     await remove_old_runs()
-    for table in (Execution, ExecutionStep, ExecutionLog, ExecutionEvent):
+    for table in (Execution, ExecutionStep, ExecutionLog, ExecutionEvent, Payload):
         assert await _left(alice, table, hers) == hers[3:], table
         assert await _left(mallory, table, others) == others, table
     assert await _left(alice, UsageRecord, hers) == hers

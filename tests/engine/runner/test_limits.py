@@ -140,3 +140,44 @@ async def test_an_execution_that_takes_too_long_fails(egress):
     assert end.error["code"] == "EXECUTION_TIMEOUT"
     assert host.statuses == {"a": "cancelled", "b": "skipped"}
     assert runner.elapsed_seconds == 100
+
+
+async def test_an_output_that_is_too_large_fails_its_step_as_the_node_says():
+    large = node("a", "action.set", {"values": {"text": "x" * 2000}}, on_error="continue")
+    small = RunSettings(max_output_bytes=1000, max_retries=0)
+    host = Host(graph(large, put("b"), "a>b"), settings=small)
+    assert ended(await host.run()).output == {"at": "b"}
+    assert host.steps["a"].error["code"] == "LIMIT_EXCEEDED"
+    assert host.steps["a"].error["details"] == {"bytes": 2011, "max_bytes": 1000}
+
+
+async def test_all_outputs_together_have_a_limit_that_no_node_goes_around():
+    parts = [put(name, {"text": "x" * 400}, on_error="continue") for name in "abc"]
+    definition = graph(*parts, "a>b", "b>c")
+    end = ended(await Host(definition, settings=RunSettings(max_state_bytes=1000)).run())
+    assert (end.status, end.error["code"]) == ("failed", "LIMIT_EXCEEDED")
+    assert (
+        ended(await Host(definition, settings=RunSettings(max_state_bytes=2000)).run()).status == "completed"
+    )
+
+
+async def test_what_was_put_out_before_a_wait_counts_after_it():
+    parts = [
+        put("a", {"text": "x" * 800}),
+        node("wait", "logic.delay", {"seconds": 60}),
+        put("b", {"text": "x" * 800}),
+    ]
+    host = Host(graph(*parts, "a>wait", "wait>b"), settings=RunSettings(max_state_bytes=1000))
+    await host.run()
+    host.clock.advance(60)
+    assert ended(await host.run()).error["code"] == "LIMIT_EXCEEDED"
+
+
+async def test_a_run_has_so_many_steps_and_no_more():
+    parts = [put(name, on_error="continue") for name in "abc"]
+    host = Host(graph(*parts, "a>b", "b>c"), settings=RunSettings(most_steps=2))
+    end = ended(await host.run())
+    assert (end.status, end.error["code"]) == ("failed", "LIMIT_EXCEEDED")
+    assert host.statuses == {"a": "completed", "b": "completed", "c": "skipped"}
+    enough = Host(graph(*parts, "a>b", "b>c"), settings=RunSettings(most_steps=3))
+    assert ended(await enough.run()).status == "completed"

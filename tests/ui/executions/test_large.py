@@ -1,0 +1,36 @@
+"""A run's page shows the beginning of what is large, and gives all of it as a file."""
+
+import base64
+import json
+import re
+
+import pytest
+
+from agentflow_app.core.settings import settings as current_settings
+from agentflow_app.executions.runtime import ExecutionRuntime
+from agentflow_app.ui.executions.again import Again
+from agentflow_app.ui.executions.live import Live
+from agentflow_app.ui.executions.state import Run
+from tests.actors import Person, definition, ended, node, published
+from tests.ui.conftest import OpenTab
+
+
+async def test_the_page_is_light_and_the_file_is_whole(
+    alice: Person, runtime: ExecutionRuntime, open_tab: OpenTab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(current_settings(), "payload_bytes", 2048)
+    graph = definition(node("start", "trigger.manual"), node("make", "action.code", code="['x' * 900] * 9"))
+    agent_id = await published(alice, graph)
+    run_id = (await alice.client.post(f"/agents/{agent_id}/execute", json={})).json()["id"]
+    await ended(alice, run_id)
+    tab = await open_tab(alice, f"/runs/{run_id}")
+    await tab.send(Run, "load")
+    await tab.send(Live, "select_node", "make")
+    detail = tab.state(Live).detail
+    assert (detail.part_of_output, detail.part_of_input) == (True, False)
+    assert len(str(detail.output)) < 6000
+    (answer,) = await tab.send(Live, "download", "output")
+    (sent,) = re.findall(r"base64,([^\"']+)", str(answer.args))
+    assert json.loads(base64.b64decode(sent)) == ["x" * 900] * 9
+    await tab.send(Again, "set_asking", True)
+    assert tab.state(Again).draft == ""
