@@ -116,13 +116,19 @@ class _Preview:
 
     def _fields(self, value: Mapping[str, Any], depth: int) -> dict[str, Any]:
         shown: dict[str, Any] = {}
-        for key, item in list(value.items())[:PREVIEW_ITEMS]:
+        # What is small first: it tells more than one list that leaves no room.
+        light_first = sorted(list(value.items())[:PREVIEW_ITEMS], key=lambda each: _holds(each[1]))
+        for key, item in light_first:
             if self._room <= 0:
                 break
             self._room -= len(key)
             shown[key[:PREVIEW_TEXT]] = self.of(item, depth - 1)
         left = len(value) - len(shown)
         return {**shown, MORE: f"{left} more"} if left else shown
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, dict | list | tuple)
 
 
 def address(execution_id: UUID, ref: UUID | None) -> str | None:

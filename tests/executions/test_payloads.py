@@ -303,6 +303,11 @@ def test_a_preview_has_the_shape_of_the_whole(value: Any, shown: Any) -> None:
     assert preview(value) == shown
 
 
+def test_a_preview_tells_what_is_small_before_what_leaves_no_room() -> None:
+    shown = preview({"rows": ["x" * 600] * 100, "n": 1})
+    assert (shown["n"], shown["rows"][0]) == (1, "x" * 500 + "…")
+
+
 @pytest.mark.parametrize(
     "value",
     [

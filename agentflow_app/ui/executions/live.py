@@ -2,7 +2,7 @@
 
 import json
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal
 
 import reflex as rx
 
@@ -67,7 +67,13 @@ class Live(PageState, rx.State):
         self.run = run_row(run)
         self.run.demo = any(is_demo(step.output_data) for step in steps)
         self.statuses, self.steps = feed.statuses(), feed.rows()
-        self.data = RunData(run.trigger_data, run.output, run.output is not None)
+        self.data = RunData(
+            run.trigger_data,
+            run.output,
+            run.output is not None,
+            run.trigger_data_ref is not None,
+            run.output_ref is not None,
+        )
         self.logs = [log_row(entry) for entry in await service.logs(run.id)]
         self._choose(steps, names_of(definition, catalog()))
 
@@ -149,13 +155,19 @@ class Live(PageState, rx.State):
     @event
     @acts
     async def download(self, part: str) -> Any:
-        """All of a value of which the page shows the beginning: the step's `input` or its `output`."""
+        """All of a value of which the page shows the beginning, as a file.
+
+        Of the step its `input` or `output`, of the run its `result` or its `trigger` data.
+        """
         async with self._transaction() as (tx, actor):
-            found = await ExecutionService(tx, actor).whole_of(
-                id_of(self.run.id), id_of(self.detail.id), "input" if part == "input" else "output"
-            )
-        content = json.dumps(found, ensure_ascii=False, indent=2)
-        return rx.download(data=content, filename=f"{self.detail.node_id}-{part}.json")
+            service, run_id = ExecutionService(tx, actor), id_of(self.run.id)
+            if part in ("result", "trigger"):
+                run = await service.get_whole(run_id)
+                found = run.output if part == "result" else run.trigger_data
+            else:
+                which: Literal["input", "output"] = "input" if part == "input" else "output"
+                found = await service.whole_of(run_id, id_of(self.detail.id), which)
+        return rx.download(data=json.dumps(found, ensure_ascii=False, indent=2), filename=f"{part}.json")
 
     @event
     @acts

@@ -13,7 +13,7 @@ from agentflow_app.ui.components.status import demo_badge, status_badge
 from agentflow_app.ui.components.table import length
 from agentflow_app.ui.executions.again import Again, replay_button, replay_dialog, settling
 from agentflow_app.ui.executions.live import Live
-from agentflow_app.ui.executions.parts import log_list, step_panel, waiting_note, waterfall
+from agentflow_app.ui.executions.parts import log_list, rest, step_panel, waiting_note, waterfall
 from agentflow_app.ui.executions.state import Run
 from agentflow_app.ui.shell import Shell, shell
 
@@ -140,12 +140,21 @@ def run_page() -> rx.Component:
             rx.cond(
                 Live.data.has_output,
                 _titled(
-                    "Output", rx.el.div(json_view(value=Live.data.output, label="Output"), class_name="p-4")
+                    "Output",
+                    rx.el.div(
+                        json_view(value=Live.data.output, label="Output"),
+                        rest(Live.data.part_of_output, "result", "run's output"),
+                        class_name="p-4",
+                    ),
                 ),
             ),
             _titled(
                 "Trigger data",
-                rx.el.div(json_view(value=Live.data.trigger, label="Trigger data"), class_name="p-4"),
+                rx.el.div(
+                    json_view(value=Live.data.trigger, label="Trigger data"),
+                    rest(Live.data.part_of_trigger, "trigger", "trigger data"),
+                    class_name="p-4",
+                ),
             ),
             _titled("Log", log_list()),
             class_name="flex flex-col gap-4 mt-4",

@@ -83,13 +83,13 @@ def _block(title: str, *children: Any) -> rx.Component:
     )
 
 
-def _rest(is_part: Any, part: str) -> rx.Component:
-    """The way to all of a value that is too large for the page."""
+def rest(is_part: Any, part: str, name: str) -> rx.Component:
+    """The way to all of a value that is too large for the page; `part` as in `Live.download`."""
     return rx.cond(
         is_part,
         rx.el.div(
             rx.el.span("This is only the beginning.", class_name="text-sm text-gray-11"),
-            button(f"Download the {part}", icon_name="download", on_click=Live.download(part)),
+            button(f"Download the {name}", icon_name="download", on_click=Live.download(part)),
             class_name="flex flex-wrap items-center gap-2 mt-2",
         ),
     )
@@ -199,12 +199,14 @@ def step_panel() -> rx.Component:
                     _block(
                         "Output",
                         json_view(value=step.output, label="Output"),
-                        _rest(step.part_of_output, "output"),
+                        rest(step.part_of_output, "output", "output"),
                     ),
                     _block("Output", rx.el.p("None", class_name="text-base text-gray-11")),
                 ),
                 _block(
-                    "Input", json_view(value=step.input, label="Input"), _rest(step.part_of_input, "input")
+                    "Input",
+                    json_view(value=step.input, label="Input"),
+                    rest(step.part_of_input, "input", "input"),
                 ),
                 class_name="flex flex-col gap-4",
             ),

@@ -115,6 +115,8 @@ class RunData:
     trigger: Any = None
     output: Any = None
     has_output: bool = False
+    part_of_trigger: bool = False
+    part_of_output: bool = False
 
 
 @dataclass

@@ -30,7 +30,13 @@ async def test_the_page_is_light_and_the_file_is_whole(
     assert (detail.part_of_output, detail.part_of_input) == (True, False)
     assert len(str(detail.output)) < 6000
     (answer,) = await tab.send(Live, "download", "output")
-    (sent,) = re.findall(r"base64,([^\"']+)", str(answer.args))
-    assert json.loads(base64.b64decode(sent)) == ["x" * 900] * 9
+    sent = re.search(r"base64,([^\"']+)", str(answer.args))
+    assert sent is not None
+    assert json.loads(base64.b64decode(sent[1])) == ["x" * 900] * 9
+    data = tab.state(Live).data
+    assert (data.part_of_output, data.part_of_trigger) == (True, False)
+    for part, told in (("result", "base64"), ("trigger", "base64,e30=")):
+        (answer,) = await tab.send(Live, "download", part)
+        assert told in str(answer.args)
     await tab.send(Again, "set_asking", True)
     assert tab.state(Again).draft == ""
