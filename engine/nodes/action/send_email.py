@@ -33,9 +33,9 @@ class SendEmailConfig(NodeConfig):
         default=None,
         verbatim=True,
     )
-    cc: Addresses = field("Cc", "Who gets a copy.", widget="text", default=[])
-    bcc: Addresses = field("Bcc", "Who gets a copy that nobody sees.", widget="text", default=[])
-    reply_to: Addresses = field("Reply to", "Where answers go.", widget="text", default=[])
+    cc: Addresses = field("Cc", "Who gets a copy.", widget="text", default="")
+    bcc: Addresses = field("Bcc", "Who gets a copy that nobody sees.", widget="text", default="")
+    reply_to: Addresses = field("Reply to", "Where answers go.", widget="text", default="")
     sender: Text | None = field(
         "From", "Empty: the mail server's own address.", widget="text", default=None, alias="from"
     )
@@ -52,8 +52,8 @@ class SendEmailConfig(NodeConfig):
 
     @field_validator("subject")
     @classmethod
-    def _short(cls, subject: str) -> str:
-        if len(subject) > MAX_SUBJECT:
+    def _short(cls, subject: str, info: ValidationInfo) -> str:
+        if not is_draft(info) and len(subject) > MAX_SUBJECT:
             raise ValueError(f"has more than {MAX_SUBJECT} characters")
         return subject
 

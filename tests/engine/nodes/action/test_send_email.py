@@ -294,6 +294,11 @@ async def test_without_a_server_it_says_what_to_do():
     assert "credential" in result.error["message"]
 
 
+def test_a_subject_may_be_written_longer_than_it_comes_out():
+    written = "{{ trigger.data.name | default('" + "x" * 600 + "') | truncate(20) }}"
+    assert validate(sending({**LETTER, "subject": written, "cc": "{{ trigger.data.cc }}"})) == []
+
+
 @pytest.mark.parametrize("config", [{"to": "no address"}, {"to": 7}, {"cc": "b@"}])
 def test_a_config_that_is_none_is_not_published(config):
     assert [problem.code for problem in validate(sending({**LETTER, **config}))] == ["INVALID_CONFIG"]
