@@ -227,3 +227,12 @@ async def test_what_was_written_already_is_not_written_again(alice: Person) -> N
     assert await record_writer().write(record)
     assert not await record_writer().write(record)
     assert (await PostgresJournal(held).load()) == []
+
+
+async def test_what_somebody_is_about_to_take_is_passed_over(alice: Person) -> None:
+    """Two workers that look at the same moment: the second neither waits for the first nor takes it too."""
+    taken, free = await _pending(alice), await _pending(alice)
+    async with database().transaction(alice.actor) as tx:
+        await tx.execute(text("SELECT 1 FROM executions WHERE id = :id FOR UPDATE"), {"id": taken})
+        ids = {each.id for each in await claims.claim("second", 1000, 60)}
+    assert (taken in ids, free in ids) == (False, True)
