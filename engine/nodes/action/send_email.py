@@ -22,7 +22,7 @@ class SendEmailConfig(NodeConfig):
         "To", "Addresses with commas between them, or a list.", widget="text", examples=["ada@example.com"]
     )
     subject: Text = field("Subject", "One line.", widget="text")
-    text: Text | None = field("Text", "The letter as plain text.", widget="textarea", default=None)
+    text: Text = field("Text", "The letter as plain text.", widget="textarea", default="")
     html: Text | None = field(
         "HTML", "The letter as HTML, beside the text or alone.", widget="code", default=None
     )
@@ -33,16 +33,18 @@ class SendEmailConfig(NodeConfig):
         default=None,
         verbatim=True,
     )
-    cc: Addresses = field("Cc", "Who gets a copy.", widget="text", default="")
-    bcc: Addresses = field("Bcc", "Who gets a copy that nobody sees.", widget="text", default="")
-    reply_to: Addresses = field("Reply to", "Where answers go.", widget="text", default="")
+    cc: Addresses | None = field("Cc", "Who gets a copy.", widget="text", default=None)
+    bcc: Addresses | None = field("Bcc", "Who gets a copy that nobody sees.", widget="text", default=None)
+    reply_to: Addresses | None = field("Reply to", "Where answers go.", widget="text", default=None)
     sender: Text | None = field(
         "From", "Empty: the mail server's own address.", widget="text", default=None, alias="from"
     )
 
     @field_validator("to", "cc", "bcc", "reply_to")
     @classmethod
-    def _addresses(cls, given: str | list[str], info: ValidationInfo) -> str | list[str]:
+    def _addresses(cls, given: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        if given is None:
+            return given
         texts = [given] if isinstance(given, str) else given
         if not (is_draft(info) and any(map(has_expression, texts))):
             found = mailboxes(given)
@@ -78,7 +80,7 @@ class SendEmail(NodeKind[SendEmailConfig]):
     Output = SendEmailOutput
 
     async def run(self, config: SendEmailConfig, context: Context) -> Result:
-        to, cc, bcc = (mailboxes(each) for each in (config.to, config.cc, config.bcc))
+        to, cc, bcc = (mailboxes(each or []) for each in (config.to, config.cc, config.bcc))
         recipients = list(dict.fromkeys(box.address for box in (*to, *cc, *bcc)))
         if len(recipients) > MAX_RECIPIENTS:
             raise InvalidConfigError(
@@ -86,15 +88,15 @@ class SendEmail(NodeKind[SendEmailConfig]):
             )
         server = await context.mail_server(config.credential_id)
         sender = _sender(config, server)
-        if len(config.text or "") + len(config.html or "") > MAX_BYTES:
+        if len(config.text) + len(config.html or "") > MAX_BYTES:
             raise _too_large()
         letter = Letter(
             sender=sender,
             to=to,
             cc=cc,
-            reply_to=mailboxes(config.reply_to),
+            reply_to=mailboxes(config.reply_to or []),
             subject=one_line(config.subject),
-            text=config.text,
+            text=config.text or None,
             html=config.html,
             message_id=_message_id(context.idempotency_key, sender),
             at=context.clock.now(),
