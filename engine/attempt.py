@@ -92,6 +92,7 @@ async def bounded(clock: Clock, seconds: float | None, work: Coroutine[Any, Any,
     if seconds is None:
         return await work
     task = asyncio.ensure_future(work)
+    task.add_done_callback(_heard)
     alarm = asyncio.ensure_future(clock.sleep(seconds))
     try:
         await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,6 +105,12 @@ async def bounded(clock: Clock, seconds: float | None, work: Coroutine[Any, Any,
         alarm.cancel()
         if not task.done():
             await stop({task})
+
+
+def _heard(task: "asyncio.Future[Any]") -> None:
+    """Whoever stops a step does not ask what it came to, and asyncio would report that nobody did."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def outcome_of(work: Awaitable[T]) -> T | Exception:
