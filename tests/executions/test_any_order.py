@@ -275,6 +275,7 @@ class Orders(RuleBasedStateMachine):
             if run["status"] in ENDED:
                 return run
             self.world.let_time_pass(run_id)
+            self.world.end_lease(run_id)
             for worker in await SteppedWorker.claim(self.sink, set(self.runs)):
                 await worker.finish()
                 await worker.crash()

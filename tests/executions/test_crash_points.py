@@ -59,7 +59,7 @@ async def _life(world: Outside, mortal: Mortal, run_id: str) -> dict[str, Any]:
 
 async def _afterwards(world: Outside, run_id: str) -> dict[str, Any]:
     """Another worker takes over, at once."""
-    world.let_time_pass(run_id)
+    world.end_lease(run_id)
     async with running("the next"):
         while (run := await world.look(run_id))["status"] not in ENDED:
             await asyncio.sleep(0.02)

@@ -47,7 +47,7 @@ class Outside:
         return steps
 
     def let_time_pass(self, run_id: str) -> None:
-        """Every timer of the run has come, and every lease on it is over."""
+        """Every timer of the run has come."""
         with psycopg.connect(self.owner_url, autocommit=True) as connection:
             connection.execute(
                 "UPDATE execution_steps SET wait_until = now() WHERE execution_id = %s"
@@ -57,6 +57,10 @@ class Outside:
             connection.execute(
                 "UPDATE executions SET wake_at = now() WHERE id = %s AND wake_at > now()", (run_id,)
             )
+
+    def end_lease(self, run_id: str) -> None:
+        """Of a worker that is dead: one that lives would lose what it is doing."""
+        with psycopg.connect(self.owner_url, autocommit=True) as connection:
             connection.execute(
                 "UPDATE executions SET lease_until = now() WHERE id = %s AND lease_until > now()", (run_id,)
             )
