@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tests.support.processes import Installation, free_port
 
+LOCUST = [sys.executable, "-m", "uv", "tool", "run", "--from", "locust==2.47.0", "locust"]
+"""In an environment of its own: it brings packages that change what ours do."""
+
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="agentflow-load-", ignore_cleanup_errors=True) as folder:
@@ -16,7 +19,7 @@ def main() -> None:
             installation.start()
             file = Path(__file__).with_name("locustfile.py")
             arguments = ["-f", str(file), "--headless", "--host", installation.url, "--only-summary"]
-            driven = subprocess.run([sys.executable, "-m", "locust", *arguments], check=False)
+            driven = subprocess.run([*LOCUST, *arguments], check=False)
         finally:
             installation.stop()
     sys.exit(driven.returncode)

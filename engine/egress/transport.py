@@ -114,9 +114,10 @@ def guarded_transport(http: ModuleType, core: ModuleType, policy: Policy, max_by
                 response.stream = Capped(response.stream)
             else:
                 response.stream = Inflated(response.stream, coding, request)
-                # The library would open it again, and without measure.
-                for name in ("content-encoding", "content-length"):
-                    response.headers.pop(name, None)
+                response.headers.pop("content-length", None)
+            if request.method != "HEAD":
+                # The library would open it, too, without measure, by whatever packages for it are installed.
+                response.headers.pop("content-encoding", None)
             return response
 
     return GuardedTransport()
