@@ -14,7 +14,7 @@ def redis_client() -> Redis:
     return Redis.from_url(
         settings().redis_url,
         socket_connect_timeout=2,
-        socket_timeout=2,
+        socket_timeout=5,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=30,
     )

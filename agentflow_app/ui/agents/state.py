@@ -118,15 +118,16 @@ class Agents(PageState, rx.State):
 
     @event
     async def set_name(self, name: str) -> None:
-        self.name, self.form_error = str(name)[:255], ""
+        self.name = str(name)[:255]
 
     @event
     async def set_pasted(self, text: str) -> None:
-        self.pasted, self.form_error = str(text), ""
+        self.pasted = str(text)
 
     @event
     async def create_agent(self) -> Any:
-        self.busy = True
+        # Not while typing: the dialog would shrink under the pointer that is about to press the button.
+        self.busy, self.form_error = True, ""
         yield
         yield await self._create()
         self.busy = False
