@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import delete, select
 
 from agentflow_app.cli import vault as commands
+from agentflow_app.core.crypto import CannotUnseal, UnknownMasterKey, cell, rewrap
 from agentflow_app.core.crypto.keyring import Keyring, make_keyring
 from agentflow_app.core.embedded.secrets import local_secrets
 from agentflow_app.core.master_keys import parse_master_keys
+from agentflow_app.core.migrations import owner_connection
 from agentflow_app.core.settings import Settings
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.vault.rotation import rotate, sealed_columns, usage
@@ -42,7 +45,16 @@ class Keys:
 
 @pytest.fixture
 async def keys(monkeypatch: pytest.MonkeyPatch, settings: Settings, api: object) -> AsyncIterator[Keys]:
-    """Afterwards everything is moved back: the database is shared."""
+    """Afterwards everything is moved back: the database is shared. What other tests spoiled is taken away."""
+    with owner_connection(settings) as connection:
+        for column in sealed_columns():
+            (key,) = column.table.primary_key.columns
+            for row_id, blob in connection.execute(select(key, column).where(column.is_not(None))).all():
+                try:
+                    await rewrap(bytes(blob), cell(column.table.name, column.name, row_id))
+                except (CannotUnseal, UnknownMasterKey):
+                    connection.execute(delete(column.table).where(key == row_id))
+        connection.commit()
     exchanged = Keys(monkeypatch, settings)
     yield exchanged
     (local,) = make_keyring(settings).key_ids
