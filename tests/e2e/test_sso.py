@@ -62,11 +62,11 @@ async def test_an_admin_connects_a_provider_and_its_people_come_in_where_they_we
     idp.knows(dora={"email": f"dora@{domain}", "email_verified": True, "name": "Dora"})
     windows: list[BrowserContext] = []
 
-    async def window() -> Page:
+    async def page() -> Page:
         windows.append(await window(browser))
         return await windows[-1].new_page()
 
-    admin = await window()
+    admin = await page()
     owner = {"email": f"{uuid4().hex[:12]}@example.com", "password": PASSWORD, "name": "Ada", "org_name": "E"}
     made = await admin.context.request.post(f"{home}/api/v1/auth/signup?session=page", data=owner)
     assert made.status == 201
@@ -89,14 +89,14 @@ async def test_an_admin_connects_a_provider_and_its_people_come_in_where_they_we
     await admin.reload()
     await expect(connection.get_by_text("Verified", exact=True)).to_be_visible()
 
-    dora = await window()
+    dora = await page()
     await dora.goto(f"http://127.0.0.1:{installation.port}/runs")
     await dora.get_by_role("link", name="Continue with SSO").click()
     await dora.get_by_label("Work email").fill(f"dora@{domain}")
     await dora.get_by_role("button", name="Continue").click()
     await _sign_in_there(dora, "dora")
     stolen = await _consent(dora, f"{home}/api/v1/auth/sso/callback")
-    thief = await window()
+    thief = await page()
     await thief.goto(stolen)
     await expect(thief.get_by_role("alert")).to_contain_text("begun elsewhere")
     await dora.goto(stolen)
@@ -113,7 +113,7 @@ async def test_an_admin_connects_a_provider_and_its_people_come_in_where_they_we
     wanted = {name: held[name] for name in fields} | {"domains": [domain], "enforced": True}
     changed = await admin.context.request.put(f"{path}/{held['id']}", headers=bearer, data=wanted)
     assert changed.ok, await changed.text()
-    late = await window()
+    late = await page()
     await late.goto(f"{home}/login?next=/runs")
     await late.get_by_label("Email").fill(f"dora@{domain}")
     await late.get_by_label("Email").press("Enter")
