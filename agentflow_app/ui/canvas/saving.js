@@ -86,7 +86,9 @@ export function load({ agent_id: agentId, definition, revision, read_only: readO
   const outdated = unsaved && copy.revision !== revision;
   publish({
     ...blank(),
+    // These come beside the draft, and may have come before it.
     sample: state.sample,
+    problems: state.problems,
     agentId,
     readOnly,
     revision: unsaved ? copy.revision : revision,
