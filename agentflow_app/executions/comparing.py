@@ -13,18 +13,23 @@ from agentflow_app.executions.schemas import ComparisonOut, Difference, StepDiff
 from engine.events import money
 
 _Place = tuple[str, tuple[int, ...]]
+_Config = dict[str, Any] | None
 
 
 class CompareUseCases(ExecutionUseCases):
     async def compare(self, execution_id: UUID, other_id: UUID) -> ComparisonOut:
         """Both of the actor's organization. Raises ExecutionNotFound."""
         self.actor.require("executions:read")
-        shown, other = await self.render([await self.load(execution_id), await self.load(other_id)])
+        rows = [await self.load(execution_id), await self.load(other_id)]
+        shown, other = await self.render(rows)
+        configs, their_configs = [_configs(await self.graph_of(row)) for row in rows]
         mine, theirs = await self._steps(execution_id), await self._steps(other_id)
         steps: list[StepDifference] = []
         same = 0
         for place in dict.fromkeys((*mine, *theirs)):
-            found = _difference(place, mine.get(place), theirs.get(place))
+            node_id = place[0]
+            asked = configs.get(node_id), their_configs.get(node_id)
+            found = _difference(place, mine.get(place), theirs.get(place), asked)
             same += found is None
             steps += [found] if found else []
         return ComparisonOut(execution=shown, other=other, same_steps=same, steps=steps)
@@ -39,13 +44,16 @@ class CompareUseCases(ExecutionUseCases):
 
 
 def _difference(
-    place: _Place, mine: ExecutionStep | None, theirs: ExecutionStep | None
+    place: _Place,
+    mine: ExecutionStep | None,
+    theirs: ExecutionStep | None,
+    configs: tuple[_Config, _Config],
 ) -> StepDifference | None:
     node_id, iteration = place
     if mine is None or theirs is None:
         only_in = "other" if mine is None else "execution"
         return StepDifference(node_id=node_id, iteration=list(iteration), only_in=only_in, changes={})
-    before, after = _compared(mine), _compared(theirs)
+    before, after = _compared(mine, configs[0]), _compared(theirs, configs[1])
     if mine.taken_over or theirs.taken_over:
         # What was taken over has cost nothing the second time.
         before["cost"] = after["cost"] = None
@@ -62,11 +70,16 @@ def _difference(
     return StepDifference(node_id=node_id, iteration=list(iteration), only_in=None, changes=changes)
 
 
-def _compared(step: ExecutionStep) -> dict[str, Any]:
+def _configs(definition: dict[str, Any]) -> dict[str, _Config]:
+    return {node["id"]: node.get("config") or {} for node in definition["nodes"]}
+
+
+def _compared(step: ExecutionStep, config: _Config) -> dict[str, Any]:
     return {
         "status": step.status,
         "output": step.output_data,
         "error": step.error,
         "cost": money(Decimal(step.cost)),
         "duration_ms": step.duration_ms,
+        "config": config,
     }

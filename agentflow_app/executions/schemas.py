@@ -153,7 +153,7 @@ class Difference(Output):
 
 
 class StepDifference(Output):
-    """`changes`: of `status`, `output`, `error`, `cost`, `duration_ms`; none where one run alone has it."""
+    """`changes`: of `status`, `output`, `error`, `cost`, `duration_ms`, `config`; none if one run has it."""
 
     node_id: str
     iteration: list[int]

@@ -19,6 +19,8 @@ from agentflow_app.ui.audit.page import audit_page
 from agentflow_app.ui.audit.state import Audit
 from agentflow_app.ui.builder.page import builder_page
 from agentflow_app.ui.builder.state import Builder
+from agentflow_app.ui.executions.comparison_page import comparison_page
+from agentflow_app.ui.executions.comparison_state import Comparison
 from agentflow_app.ui.executions.list_page import runs_page
 from agentflow_app.ui.executions.page import run_page
 from agentflow_app.ui.executions.state import Run, Runs
@@ -61,6 +63,12 @@ def add_pages(app: rx.App) -> None:
     app.add_page(builder_page, route="/agents/[agent_id]", title="Builder · AgentFlow", on_load=Builder.load)
     app.add_page(runs_page, route="/runs", title="Runs · AgentFlow", on_load=Runs.load)
     app.add_page(run_page, route="/runs/[run_id]", title="Run · AgentFlow", on_load=Run.load)
+    app.add_page(
+        comparison_page,
+        route="/runs/[run_id]/compare/[other_id]",
+        title="Two runs compared · AgentFlow",
+        on_load=Comparison.load,
+    )
     app.add_page(approvals_page, route="/approvals", title="Approvals · AgentFlow", on_load=Approvals.load)
     app.add_page(schedules_page, route="/schedules", title="Schedules · AgentFlow", on_load=Schedules.load)
     app.add_page(

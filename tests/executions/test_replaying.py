@@ -77,6 +77,14 @@ async def test_a_replay_runs_what_depends_on_its_node_and_takes_over_the_rest(
     assert set(differing) == {"c", "d", "e"}
     assert differing["d"]["changes"]["output"]["execution"]["body"] == {"n": 3}
     assert differing["d"]["changes"]["output"]["other"]["body"] == {"n": 101}
+    with_third = (await alice.client.get(f"/executions/{run_id}/compare/{third['id']}")).json()
+    configs = {step["node_id"]: step["changes"].get("config") for step in with_third["steps"]}
+    assert {name for name, config in configs.items() if config} == {"b"}
+    assert configs["b"] is not None
+    assert (configs["b"]["execution"]["body"]["n"], configs["b"]["other"]) == (
+        "{{ node_a.output.body.n }}",
+        changed,
+    )
     assert (compared["same_steps"], compared["execution"]["id"], compared["other"]["id"]) == (
         3,
         run_id,

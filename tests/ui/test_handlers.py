@@ -19,6 +19,7 @@ from agentflow_app.ui.approvals.state import Approvals
 from agentflow_app.ui.audit.state import Audit
 from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.executions.again import Again
+from agentflow_app.ui.executions.comparison_state import Comparison
 from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.executions.state import Run, Runs
 from agentflow_app.ui.home.state import Home
@@ -262,7 +263,10 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_status": ("failed",),
             "set_kind": ("all",),
             "clear": (),
+            "choose": (things.execution,),
+            "clear_choice": (),
         },
+        Comparison: {"load": (), "choose": ("ask",), "only_what_differs": (True,)},
         Run: {"load": (), "run_again": ()},
         Schedules: {"load": (), "load_more": (), "set_search": ("x",)},
         Live: {

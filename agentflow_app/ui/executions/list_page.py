@@ -1,5 +1,7 @@
 """All runs."""
 
+from typing import Any
+
 import reflex as rx
 
 from agentflow_app.ui.components.button import button, link_button
@@ -15,10 +17,11 @@ from agentflow_app.ui.executions.view import RunRow
 from agentflow_app.ui.shell import shell
 
 
-def run_table(rows: list[RunRow], *, label: str) -> rx.Component:
-    """Runs as a table; on a phone status, agent and time."""
+def run_table(rows: list[RunRow], *, label: str, choosing: bool = False) -> rx.Component:
+    """Runs as a table; on a phone status, agent and time. `choosing`: two of them can be ticked."""
     return table(
         [
+            *([("", f"w-8 {WIDE}")] if choosing else []),
             ("Status", "w-36"),
             ("Agent", ""),
             ("By", f"w-28 {WIDE}"),
@@ -26,13 +29,52 @@ def run_table(rows: list[RunRow], *, label: str) -> rx.Component:
             ("Cost", f"w-24 text-right {WIDE}"),
             ("Started", "w-32 text-right"),
         ],
-        rx.foreach(rows, _run),
+        rx.foreach(rows, lambda run: _run(run, choosing)),
         label=label,
     )
 
 
-def _run(run: RunRow) -> rx.Component:
+def _tick(run: RunRow) -> rx.Component:
+    chosen: Any = rx.Var.create(Runs.chosen).to(list[str])
+    return cell(
+        rx.el.input(
+            type="checkbox",
+            checked=chosen.contains(run.id),
+            on_change=Runs.choose(run.id),
+            class_name="relative z-10 block w-4 h-4 m-1 accent-[var(--accent-9)]",
+            custom_attrs={"aria-label": "Compare this run of " + run.agent_name},
+        ),
+        class_name=f"pr-0 {WIDE}",
+    )
+
+
+def _comparing() -> rx.Component:
+    """What can be done with the runs that are ticked."""
+    both = length(Runs.chosen) == 2
+    return rx.cond(
+        length(Runs.chosen) > 0,
+        rx.el.div(
+            rx.cond(
+                both,
+                link_button(
+                    "Compare the two runs",
+                    "/runs/" + Runs.chosen[0] + "/compare/" + Runs.chosen[1],
+                    kind="primary",
+                    icon_name="git-compare",
+                    small=True,
+                ),
+                rx.el.span("Tick a second run to compare the two.", class_name="text-base text-gray-11"),
+            ),
+            button("Clear", kind="ghost", small=True, on_click=Runs.clear_choice),
+            class_name="hidden md:flex items-center gap-2 px-4 h-11 border-b border-gray-a4 bg-accent-a2",
+            role="status",
+        ),
+    )
+
+
+def _run(run: RunRow, choosing: bool) -> rx.Component:
     return row(
+        *([_tick(run)] if choosing else []),
         cell(status_badge(status=run.status)),
         cell(
             rx.link(
@@ -99,7 +141,9 @@ def runs_page() -> rx.Component:
         rx.cond(
             length(Runs.rows) > 0,
             rx.fragment(
-                run_table(Runs.rows, label="Runs"), pager(Runs.more, Runs.load_more, Runs.loading_more)
+                _comparing(),
+                run_table(Runs.rows, label="Runs", choosing=True),
+                pager(Runs.more, Runs.load_more, Runs.loading_more),
             ),
             _nothing(),
         ),

@@ -44,7 +44,16 @@ def _header() -> rx.Component:
                 rx.cond(run.cost, rx.el.span(run.cost)),
                 rx.cond(
                     run.replay_of,
-                    rx.link("Replay of another run", href="/runs/" + run.replay_of, class_name="text-base"),
+                    rx.fragment(
+                        rx.link(
+                            "Replay of another run", href="/runs/" + run.replay_of, class_name="text-base"
+                        ),
+                        rx.link(
+                            "Compare with the original",
+                            href="/runs/" + run.replay_of + "/compare/" + run.id,
+                            class_name="text-base",
+                        ),
+                    ),
                 ),
                 rx.cond(
                     run.parent_id,

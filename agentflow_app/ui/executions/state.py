@@ -29,6 +29,8 @@ class Runs(PageState, rx.State):
     status: str = ""
     kind: str = "real"
     agent_id: str = ""
+    chosen: list[str] = []
+    """At most two, to be compared; the one chosen first is the first."""
     more: bool = False
     loading_more: bool = False
     _cursor: str | None = None
@@ -57,7 +59,7 @@ class Runs(PageState, rx.State):
             shell._show(actor)
             page = await ExecutionService(tx, actor).list(self._query())
             shell.waiting = len(await ExecutionService(tx, actor).approvals())
-        self.rows = [run_row(run) for run in page.data]
+        self.rows, self.chosen = [run_row(run) for run in page.data], []
         self._cursor, self.more = page.next_cursor, page.next_cursor is not None
         return Runs.watch
 
@@ -106,6 +108,18 @@ class Runs(PageState, rx.State):
             and (not self.status or run.status == self.status)
             and (not self.agent_id or run.agent_id == self.agent_id)
         )
+
+    @event
+    async def choose(self, execution_id: str) -> None:
+        """Or takes it back; a third one takes the place of the second."""
+        if execution_id in self.chosen:
+            self.chosen = [each for each in self.chosen if each != execution_id]
+        else:
+            self.chosen = [*self.chosen[:1], str(execution_id)]
+
+    @event
+    async def clear_choice(self) -> None:
+        self.chosen = []
 
     def _go(self) -> Any:
         filters = {

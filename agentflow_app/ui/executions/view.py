@@ -201,7 +201,7 @@ def step_rows(steps: list[StepOut], names: NodeNames, now: datetime | None = Non
             StepRow(
                 id=str(step.id),
                 node_id=step.node_id,
-                label=_label(step, names),
+                label=label_of(step, names),
                 type=node_type,
                 icon=icon,
                 status=step.status,
@@ -220,7 +220,7 @@ def step_rows(steps: list[StepOut], names: NodeNames, now: datetime | None = Non
     return rows
 
 
-def _label(step: StepOut, names: NodeNames) -> str:
+def label_of(step: StepOut, names: NodeNames) -> str:
     label = names.labels.get(step.node_id, step.node_id)
     return f"{label} [{', '.join(map(str, step.iteration))}]" if step.iteration else label
 
@@ -247,7 +247,7 @@ def step_detail(step: StepOut, names: NodeNames) -> StepDetail:
     return StepDetail(
         id=str(step.id),
         node_id=step.node_id,
-        label=_label(step, names),
+        label=label_of(step, names),
         kind=names.kinds.get(step.node_id, ("", "", ""))[1],
         status=step.status,
         facts=facts(duration(step.duration_ms), tokens(step.tokens_used), cost(step.cost), attempts),
