@@ -29,6 +29,9 @@ def validate(
     return list(_Validator(definition, models, names).problems())
 
 
+_CREDENTIALS = ("credential", "mail_server")
+
+
 class _Validator:
     def __init__(
         self, definition: Definition, models: Callable[[str], bool] | None, names: KnownNames | None
@@ -261,7 +264,7 @@ class _Validator:
         for field, info in kind.Config.model_fields.items():
             extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
             value = node.config.get(field)
-            if extra.get("widget") == "credential" and value and str(value) not in self.names.credentials:
+            if extra.get("widget") in _CREDENTIALS and value and str(value) not in self.names.credentials:
                 yield Problem(
                     "UNKNOWN_CREDENTIAL",
                     "This credential does not exist here; choose one from the list.",

@@ -11,6 +11,9 @@ from agentflow_app.core.tenancy import Actor
 from agentflow_app.vault.models import Credential, Secret, Variable
 from engine.problems import KnownNames
 
+MAIL = "smtp"
+"""The type of the credentials that letters are sent with; the others go on requests."""
+
 
 @dataclass(frozen=True, slots=True)
 class CredentialName:

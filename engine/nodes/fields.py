@@ -26,6 +26,8 @@ Widget = Literal[
     "select",
     "model",
     "credential",
+    "mail_server",
+    "secret",
     "agent",
     "json",
     "key_value",

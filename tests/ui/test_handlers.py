@@ -243,6 +243,7 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
         },
         Builder: {
             "load": (),
+            "refresh_names": (),
             "save": (save,),
             "take_theirs": (),
             "rename": ("Smuggled",),

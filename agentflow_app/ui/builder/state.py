@@ -12,8 +12,10 @@ from agentflow_app.agents.drafts import DraftConflict
 from agentflow_app.agents.names import runnable_agents
 from agentflow_app.agents.schemas import AgentOut, AgentUpdate, DraftOut, DraftUpdate, PublishRequest
 from agentflow_app.agents.service import AgentService
+from agentflow_app.core.database import Transaction
 from agentflow_app.core.errors import AppError, ValidationFailed
 from agentflow_app.core.ids import new_id
+from agentflow_app.core.tenancy import Actor
 from agentflow_app.executions.schemas import ExecuteRequest, ExecutionQuery, TestRequest
 from agentflow_app.executions.service import ExecutionService
 from agentflow_app.schedules.service import preview
@@ -21,7 +23,7 @@ from agentflow_app.ui.executions.live import Live
 from agentflow_app.ui.schedules.state import as_shown
 from agentflow_app.ui.session import PageState, SignedOut, acts, event, id_of, loads
 from agentflow_app.ui.shell import Shell
-from agentflow_app.vault.names import credential_names, known_names
+from agentflow_app.vault.names import MAIL, credential_names, known_names
 
 
 @dataclass
@@ -59,6 +61,9 @@ class Builder(PageState, rx.State):
     ack: dict[str, Any] = {"request": "", "status": "saved", "revision": 0}
     problems: list[dict[str, Any]] = []
     credentials: list[NamedRow] = []
+    """What requests are sent with; mail servers are a list of their own."""
+
+    mail_servers: list[NamedRow] = []
     agents: list[NamedRow] = []
     variables: list[NamedRow] = []
     secrets: list[NamedRow] = []
@@ -97,16 +102,26 @@ class Builder(PageState, rx.State):
                 self._live = (await service.version(agent.id, agent.latest_version)).definition
             runs = await ExecutionService(tx, actor).list(ExecutionQuery(agent_id=agent.id, limit=1))
             can_write = actor.can("agents:write")
-            names, credentials = await known_names(tx, actor), await credential_names(tx, actor)
-            runnable = await runnable_agents(tx, actor)
-        self.credentials = [NamedRow(each.name, each.id) for each in credentials]
-        self.agents = [NamedRow(each.name, each.id) for each in runnable]
-        self.variables = [NamedRow(name, f"{{{{ vars.{name} }}}}") for name in sorted(names.variables)]
-        self.secrets = [NamedRow(name, f"{{{{ secrets.{name} }}}}") for name in sorted(names.secrets)]
+            await self._read_names(tx, actor)
         if runs.data:
             self.sample = _pretty(runs.data[0].trigger_data)
         self._show(agent)
         self._take(draft, read_only=not can_write)
+
+    async def _read_names(self, tx: Transaction, actor: Actor) -> None:
+        names, credentials = await known_names(tx, actor), await credential_names(tx, actor)
+        self.credentials = [NamedRow(each.name, each.id) for each in credentials if each.type != MAIL]
+        self.mail_servers = [NamedRow(each.name, each.id) for each in credentials if each.type == MAIL]
+        self.agents = [NamedRow(each.name, each.id) for each in await runnable_agents(tx, actor)]
+        self.variables = [NamedRow(name, f"{{{{ vars.{name} }}}}") for name in sorted(names.variables)]
+        self.secrets = [NamedRow(name, f"{{{{ secrets.{name} }}}}") for name in sorted(names.secrets)]
+
+    @event
+    @acts
+    async def refresh_names(self) -> None:
+        """What the organization has by now: something may have been made in another tab."""
+        async with self._transaction() as (tx, actor):
+            await self._read_names(tx, actor)
 
     def _show(self, agent: AgentOut) -> None:
         self.agent = AgentHead(

@@ -1,6 +1,7 @@
 """The inspector's widgets: one per `widget` that a node kind's config model may ask for."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
@@ -10,6 +11,7 @@ from agentflow_app.ui.canvas.binding import act, act_with, on_key, on_tick
 from agentflow_app.ui.components.button import icon_button
 from agentflow_app.ui.components.field import INPUT, TEXTAREA
 from agentflow_app.ui.components.icon import icon
+from agentflow_app.ui.shell import Shell
 
 Field = Any
 """A field of the inspector's form, as `schema.js` makes it."""
@@ -172,7 +174,16 @@ def _model(field: Field, node_id: Any) -> rx.Component:
     )
 
 
-def _chosen_from(rows: Any, nothing: str) -> Callable[[Field, Any], rx.Component]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one makes another of what is chosen from, and the right that it needs."""
+
+    label: str
+    href: str
+    permission: str
+
+
+def _chosen_from(rows: Any, nothing: str, place: Place | None = None) -> Callable[[Field, Any], rx.Component]:
     """A choice of what the organization has; `nothing` is what the empty choice is called."""
 
     def draw(field: Field, node_id: Any) -> rx.Component:
@@ -180,17 +191,34 @@ def _chosen_from(rows: Any, nothing: str) -> Callable[[Field, Any], rx.Component
         known: Any = rx.Var.create(rows).to(list[NamedRow])
         # One that the list does not have, named in the definition or deleted since, stays until changed.
         unknown = (chosen != "") & ~known.pluck("path").contains(chosen)
-        return rx.el.select(
+        choice = rx.el.select(
             rx.el.option(nothing, value=""),
             rx.foreach(rows, lambda each: rx.el.option(each.label, value=each.path)),
             rx.cond(unknown, rx.el.option(chosen, value=chosen)),
             value=chosen,
             on_change=act_with("setText", node_id, field["name"]),
+            on_focus=Builder.refresh_names,
             id="field-" + field["name"].to(str),
             class_name=INPUT,
         )
+        return choice if place is None else rx.el.div(choice, _new(place), class_name="flex flex-col gap-1")
 
     return draw
+
+
+def _new(place: Place) -> rx.Component:
+    """In a tab of its own: the draft stays where it is."""
+    permissions: Any = rx.Var.create(Shell.permissions).to(list[str])
+    return rx.cond(
+        permissions.contains(place.permission),
+        rx.link(
+            icon("plus", size=14),
+            place.label,
+            href=place.href,
+            is_external=True,
+            class_name="inline-flex items-center gap-1 self-start h-7 px-1.5 text-sm text-accent-11",
+        ),
+    )
 
 
 def _json(field: Field, node_id: Any) -> rx.Component:
@@ -236,6 +264,8 @@ def _code(field: Field, node_id: Any) -> rx.Component:
     )
 
 
+_NEW_CREDENTIAL = Place("New credential", "/settings/credentials", "credentials:write")
+_NEW_SECRET = Place("New secret", "/settings/secrets", "secrets:write")
 _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "text": _line("setText"),
     "textarea": _area("setText", rows=4, mono=False),
@@ -246,7 +276,9 @@ _WIDGETS: dict[str, Callable[[Field, Any], rx.Component]] = {
     "switch": _switch,
     "select": _select,
     "model": _model,
-    "credential": _chosen_from(Builder.credentials, "None"),
+    "credential": _chosen_from(Builder.credentials, "None", _NEW_CREDENTIAL),
+    "mail_server": _chosen_from(Builder.mail_servers, "None", _NEW_CREDENTIAL),
+    "secret": _chosen_from(Builder.secrets, "None", _NEW_SECRET),
     "agent": _chosen_from(Builder.agents, "Choose an agent"),
     "json": _json,
     "code": _code,

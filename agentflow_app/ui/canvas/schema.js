@@ -80,7 +80,7 @@ function linesOf(text) {
   return { lines, numbers: Array.from({ length: lines }, (_, place) => place + 1).join("\n") };
 }
 
-const WEIGHTY = new Set(["json", "credential", "agent"]);
+const WEIGHTY = new Set(["json", "credential", "mail_server", "secret", "agent"]);
 const isNothing = (value) => value === null || (Array.isArray(value) && !value.length);
 
 /** The inspector's form for one node: a list of fields with everything that their widgets need. */

@@ -29,7 +29,7 @@ class SendEmailConfig(NodeConfig):
     credential_id: Text | None = field(
         "Credential",
         "Of the type mail server. Empty: the installation's own, where that is lent.",
-        widget="credential",
+        widget="mail_server",
         default=None,
         verbatim=True,
     )

@@ -23,8 +23,8 @@ class WebhookConfig(NodeConfig):
     # Verbatim: the host checks the signature before a run begins, and no run needs to see the secret.
     secret: str | None = field(
         "Signing secret",
-        "{{ secrets.NAME }}, with the secret that the caller signs with.",
-        widget="expression",
+        "What the caller signs with, as `{{ secrets.NAME }}`.",
+        widget="secret",
         default=None,
         verbatim=True,
     )
