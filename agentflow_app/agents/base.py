@@ -1,5 +1,6 @@
 """What the agent use cases share: finding an agent of the actor's organization, and showing it."""
 
+from collections.abc import Set
 from typing import Any
 from uuid import UUID
 
@@ -68,14 +69,27 @@ def _next_runs(config: dict[str, Any]) -> list[str]:
     return [each.isoformat().replace("+00:00", "Z") for each in plan.upcoming(utcnow(), 5)]
 
 
+def _trigger_kinds(definition: dict[str, Any]) -> set[str]:
+    return {node["subtype"] for node in definition.get("nodes", []) if node["type"] == "trigger"}
+
+
+async def addresses(agent: Agent, kinds: Set[str]) -> dict[str, str]:
+    """Where triggers of these kinds are reached, of `webhook` and `form`."""
+    found = {}
+    if "webhook" in kinds:
+        token = await unseal(agent.hook_sealed, hook_cell(agent.id))
+        found["webhook_url"] = webhook_url(token.decode())
+    if "form" in kinds:
+        found["form_url"] = public_address("forms", token_of(FORM, agent.id, agent.org_id))
+    return found
+
+
 async def render_agent(agent: Agent, stats: AgentStats, actor: Actor) -> AgentOut:
     """The addresses start runs for whoever has them, so only those who may do that see them."""
     config = dict(agent.trigger_config)
-    if agent.trigger_type == "webhook" and actor.can("executions:write"):
-        token = await unseal(agent.hook_sealed, hook_cell(agent.id))
-        config["webhook_url"] = webhook_url(token.decode())
-    if agent.trigger_type == "form" and actor.can("executions:write"):
-        config["form_url"] = public_address("forms", token_of(FORM, agent.id, agent.org_id))
+    if actor.can("executions:write"):
+        kinds = {agent.trigger_type, *_trigger_kinds(agent.draft)}
+        config |= await addresses(agent, {"webhook", "form"} & kinds)
     if agent.trigger_type == "schedule" and agent.status == "active":
         config["next_runs"] = _next_runs(agent.trigger_config)
     return AgentOut(

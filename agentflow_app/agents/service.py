@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlmodel import col
 
 from agentflow_app.accounts.tokens import digest, new_secret
-from agentflow_app.agents.base import AgentNotActive, hook_cell, render_agent
+from agentflow_app.agents.base import AgentNotActive, addresses, hook_cell, render_agent
 from agentflow_app.agents.definitions import EMPTY, parse
 from agentflow_app.agents.models import Agent
 from agentflow_app.agents.schemas import (
@@ -113,6 +113,12 @@ class AgentService(VersionUseCases):
     async def get(self, agent_id: UUID) -> AgentOut:
         self.actor.require("agents:read")
         return await self._shown(await self.load(agent_id))
+
+    async def addresses(self, agent_id: UUID) -> dict[str, str]:
+        """Its `webhook_url` and `form_url`, whatever its triggers are; none for who may not start runs."""
+        self.actor.require("agents:read")
+        agent = await self.load(agent_id)
+        return await addresses(agent, {"webhook", "form"}) if self.actor.can("executions:write") else {}
 
     async def update(self, agent_id: UUID, data: AgentUpdate) -> AgentOut:
         self.actor.require("agents:write")

@@ -163,6 +163,29 @@ async def test_what_is_not_there_looks_like_what_is_paused(
     assert (await anonymous.get(altered)).json() == unknown.json()
 
 
+async def test_a_form_and_a_webhook_beside_another_trigger_have_their_addresses(
+    alice: Person, bob: Person, runtime: ExecutionRuntime, anonymous: httpx.AsyncClient
+) -> None:
+    graph = definition(
+        node("clock", "trigger.schedule", cron="0 3 * * *"),
+        node("hook", "trigger.webhook"),
+        node("form", "trigger.form", input_schema=SCHEMA),
+        node("out", "action.template", template="Hello {{ trigger.data.name }}"),
+        edges=[("clock", "out"), ("hook", "out"), ("form", "out")],
+    )
+    agent_id = await published(alice, graph)
+    shown = (await alice.client.get(f"/agents/{agent_id}")).json()
+    assert shown["trigger_type"] == "schedule"
+    for name in ("form_url", "webhook_url"):
+        path = shown["trigger_config"][name].removeprefix("/api/v1")
+        assert (await anonymous.post(path, json={"name": "Ada"})).status_code == 202
+        assert name not in (await bob.client.get(f"/agents/{agent_id}")).text
+    for run in await _runs(alice, agent_id):
+        assert (await ended(alice, run["id"]))["output"] == {"text": "Hello Ada"}
+    await alice.client.post(f"/agents/{agent_id}/publish", json={"definition": GREETING})
+    assert "form_url" not in (await alice.client.get(f"/agents/{agent_id}")).json()["trigger_config"]
+
+
 async def test_only_who_may_start_runs_sees_the_address(alice: Person, bob: Person) -> None:
     agent_id, _ = await _form(alice)
     assert "form_url" not in (await bob.client.get(f"/agents/{agent_id}")).text

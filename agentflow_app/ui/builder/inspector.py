@@ -185,22 +185,34 @@ def _head(node: Any) -> rx.Component:
 
 
 def _address(node: Any) -> rx.Component:
-    """Where a webhook trigger is called."""
-    path = Builder.agent.webhook_url
-    copy: Any = FunctionStringVar.create(
-        f"(() => navigator.clipboard.writeText(new URL({rx.Var.create(path)}, location.origin).href))",
-        _var_data=rx.Var.create(path)._get_all_var_data(),
+    """Where a webhook trigger is called, or where the page of a form trigger is."""
+    path: Any = rx.match(
+        node["type"].to(str) + "." + node["subtype"].to(str),
+        ("trigger.webhook", Builder.agent.webhook_url),
+        ("trigger.form", Builder.agent.form_url),
+        "",
     )
+    copy: Any = FunctionStringVar.create(
+        f"(() => navigator.clipboard.writeText(new URL({path}, location.origin).href))",
+        _var_data=path._get_all_var_data(),
+    )
+    is_form = node["subtype"] == "form"
     return rx.cond(
-        (node["type"] == "trigger") & (node["subtype"] == "webhook") & (path != ""),
+        path != "",
         rx.el.div(
-            rx.el.div("Address", class_name="text-sm font-medium text-gray-12"),
+            rx.el.div(
+                rx.cond(is_form, "Address of the form", "Address"),
+                class_name="text-sm font-medium text-gray-12",
+            ),
             rx.el.div(
                 rx.el.code(path, class_name="flex-1 font-mono text-xs text-gray-11 break-all select-all"),
                 icon_button("copy", "Copy the whole address", small=True, on_click=copy),
                 class_name="flex items-start gap-1",
             ),
-            rx.el.p("Answers once the agent is live.", class_name="text-sm text-gray-11"),
+            rx.el.p(
+                rx.cond(is_form, "Open once the agent is live.", "Answers once the agent is live."),
+                class_name="text-sm text-gray-11",
+            ),
             class_name="flex flex-col gap-1 p-3 border-b border-gray-a4",
         ),
     )

@@ -43,6 +43,7 @@ class AgentHead:
     status: str = ""
     version: int = 0
     webhook_url: str = ""
+    form_url: str = ""
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Builder(PageState, rx.State):
             shell._show(actor)
             service = AgentService(tx, actor)
             agent = await service.get(id_of(self.router.url.path.rstrip("/").rpartition("/")[2]))
-            draft = await service.get_draft(agent.id)
+            draft, addresses = await service.get_draft(agent.id), await service.addresses(agent.id)
             if agent.latest_version:
                 self._live = (await service.version(agent.id, agent.latest_version)).definition
             runs = await ExecutionService(tx, actor).list(ExecutionQuery(agent_id=agent.id, limit=1))
@@ -106,6 +107,8 @@ class Builder(PageState, rx.State):
         if runs.data:
             self.sample = _pretty(runs.data[0].trigger_data)
         self._show(agent)
+        self.agent.webhook_url = addresses.get("webhook_url", "")
+        self.agent.form_url = addresses.get("form_url", "")
         self._take(draft, read_only=not can_write)
 
     async def _read_names(self, tx: Transaction, actor: Actor) -> None:
@@ -129,7 +132,8 @@ class Builder(PageState, rx.State):
             name=agent.name,
             status=agent.status,
             version=agent.latest_version or 0,
-            webhook_url=agent.trigger_config.get("webhook_url", ""),
+            webhook_url=self.agent.webhook_url,
+            form_url=self.agent.form_url,
         )
 
     def _take(self, draft: DraftOut, *, read_only: bool) -> None:
