@@ -125,8 +125,10 @@ class AgentService(VersionUseCases):
         agent = await self.load(agent_id, lock=True)
         await self._ensure_error_agent(data.settings)
         changes = data.model_dump(mode="json", exclude_unset=True)
-        if changes.get("settings") is None:
-            changes.pop("settings", None)
+        changes.pop("settings", None)
+        if data.settings is not None:
+            # All of them: one that is left out has its default, and a run reads what is stored.
+            changes["settings"] = data.settings.model_dump(mode="json")
         if changes.get("name") is None:
             changes.pop("name", None)
         for name, value in changes.items():

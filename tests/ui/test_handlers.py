@@ -17,6 +17,7 @@ from agentflow_app.ui.agents.state import Agents
 from agentflow_app.ui.api_keys.state import ApiKeys
 from agentflow_app.ui.approvals.state import Approvals
 from agentflow_app.ui.audit.state import Audit
+from agentflow_app.ui.builder.agent_settings import AgentForm
 from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.executions.again import Again
 from agentflow_app.ui.executions.comparison_state import Comparison
@@ -256,6 +257,11 @@ def calls(things: Things) -> dict[type[rx.State], dict[str, tuple[Any, ...]]]:
             "set_publish_open": (True,),
             "set_message": ("x",),
             "publish": (OTHER_GRAPH,),
+        },
+        AgentForm: {
+            "open_form": (),
+            "set_open": (True,),
+            "save": ({"name": "Smuggled", "error_agent_id": things.agent},),
         },
         Runs: {
             "load": (),

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from agentflow_app.ui.builder.agent_settings import settings_dialog
 from agentflow_app.ui.builder.dialogs import conflict_dialog, publish_dialog
 from agentflow_app.ui.builder.drawer import run_drawer
 from agentflow_app.ui.builder.inspector import inspector
@@ -70,6 +71,7 @@ def builder_page() -> rx.Component:
             ),
             publish_dialog(),
             conflict_dialog(),
+            settings_dialog(),
             class_name="flex flex-col h-screen overflow-hidden bg-page text-gray-12",
         ),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from agentflow_app.ui.builder.agent_settings import settings_button
 from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.canvas.binding import act, store
 from agentflow_app.ui.components.button import button, icon_button
@@ -185,7 +186,7 @@ def top_bar() -> rx.Component:
             _saved_state(),
             class_name="flex items-center gap-2.5",
         ),
-        rx.el.div(_problems(), _history(), class_name="ml-auto flex items-center gap-1"),
+        rx.el.div(_problems(), _history(), settings_button(), class_name="ml-auto flex items-center gap-1"),
         _actions(),
         class_name=(
             "flex items-center gap-2 h-12 px-2.5 bg-panel border-b border-gray-a5 shrink-0 overflow-x-auto"
