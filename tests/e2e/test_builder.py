@@ -2,7 +2,7 @@ import re
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.conftest import Visit, Visitor
+from tests.e2e.conftest import PHONE, Visit, Visitor
 
 
 async def new_agent(visitor: Visitor, name: str = "Greeter") -> None:
@@ -256,3 +256,61 @@ async def test_code_is_written_with_line_numbers_and_gets_its_inputs_by_a_click(
     await code.fill("\n".join(["x = 1"] * 30) + "\ny = (")
     await expect(inspector.get_by_text("Line 31: '(' was never closed.")).to_be_visible()
     await saved(page)
+
+
+async def test_on_a_phone_nodes_are_added_and_set_up_in_sheets_from_below(visit: Visit) -> None:
+    ada = await visit(size=PHONE)
+    page = ada.page
+    await new_agent(ada)
+    sheet = page.get_by_role("complementary", name="Nodes")
+    await expect(sheet).to_be_hidden()
+    await page.get_by_role("button", name="Add a node").click()
+    await sheet.get_by_role("button", name="Template").click()
+    await expect(nodes(page)).to_have_count(2)
+    await expect(sheet).to_be_hidden()
+    inspector = page.get_by_role("complementary", name="Selected node")
+    await inspector.get_by_label("Label").fill("Greeting")
+    await saved(page)
+    await inspector.get_by_role("button", name="Close").click()
+    await expect(inspector).to_be_hidden()
+    await nodes(page).filter(has_text="Greeting").click()
+    await expect(inspector.get_by_label("Label")).to_have_value("Greeting")
+    wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert not wide
+
+
+async def test_settings_names_and_addresses_are_where_one_looks_for_them(visit: Visit) -> None:
+    ada = await visit()
+    page = ada.page
+    await new_agent(ada)
+    await pick(page, "Webhook")
+    inspector = page.get_by_role("complementary", name="Selected node")
+    await expect(inspector.get_by_text("/api/v1/hooks/")).to_be_visible()
+    await pick(page, "Form")
+    await expect(inspector.get_by_text("/api/v1/public/forms/")).to_be_visible()
+    await nodes(page).filter(has_text="Webhook").click()
+    secret = inspector.get_by_label("Signing secret")
+    await expect(secret.locator("option")).to_have_text(["None"])
+    async with ada.context.expect_page() as opened:
+        await inspector.get_by_role("link", name="New secret").click()
+    settings = await opened.value
+    await settings.get_by_role("button", name="New secret").first.click()
+    await settings.get_by_role("dialog").get_by_label("Name").fill("SIGNING")
+    await settings.get_by_role("dialog").get_by_label("Value").fill("signing-secret")
+    await settings.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(settings.get_by_role("dialog")).to_have_count(0)
+    await settings.close()
+    await secret.focus()
+    await secret.select_option("SIGNING")
+    await saved(page)
+    await page.get_by_role("button", name="Settings of the agent").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Budget, USD").fill("2.5")
+    await dialog.get_by_label("Name").fill("Listener")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.get_by_label("Name of the agent")).to_have_value("Listener")
+    await page.reload()
+    await nodes(page).filter(has_text="Webhook").click()
+    await expect(secret).to_have_value("{{ secrets.SIGNING }}")
+    await page.get_by_role("button", name="Settings of the agent").click()
+    await expect(dialog.get_by_label("Budget, USD")).to_have_value("2.5")

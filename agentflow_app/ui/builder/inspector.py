@@ -11,6 +11,7 @@ from agentflow_app.ui.builder.widgets import widget
 from agentflow_app.ui.canvas.binding import act, act_with, on_tick, store
 from agentflow_app.ui.canvas.node import node_tile
 from agentflow_app.ui.components.button import icon_button
+from agentflow_app.ui.components.card import SHEET
 from agentflow_app.ui.components.field import INPUT
 from agentflow_app.ui.components.icon import icon
 
@@ -167,6 +168,7 @@ def _head(node: Any) -> rx.Component:
                     class_name="flex",
                 ),
             ),
+            icon_button("x", "Close", small=True, on_click=act("select", []), class_name="md:hidden"),
             class_name="flex items-center gap-2.5",
         ),
         rx.el.p(node["help"].to(str), class_name="mt-2 text-sm text-gray-11"),
@@ -299,7 +301,9 @@ def inspector() -> rx.Component:
                 class_name="min-w-0",
             ),
             _models(),
-            class_name="af-scroll w-80 shrink-0 overflow-y-auto bg-panel border-l border-gray-a5",
+            class_name=(
+                f"af-scroll overflow-y-auto max-h-[60vh] bg-panel border-gray-a5 {SHEET} md:w-80 md:border-l"
+            ),
             custom_attrs={"aria-label": "Selected node"},
         ),
     )

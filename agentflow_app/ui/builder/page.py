@@ -6,7 +6,7 @@ from agentflow_app.ui.builder.agent_settings import settings_dialog
 from agentflow_app.ui.builder.dialogs import conflict_dialog, publish_dialog
 from agentflow_app.ui.builder.drawer import run_drawer
 from agentflow_app.ui.builder.inspector import inspector
-from agentflow_app.ui.builder.palette import palette
+from agentflow_app.ui.builder.palette import add_button, palette
 from agentflow_app.ui.builder.state import Builder
 from agentflow_app.ui.builder.topbar import top_bar
 from agentflow_app.ui.canvas.binding import store
@@ -24,7 +24,10 @@ def _hint() -> rx.Component:
         rx.el.div(
             icon("mouse-pointer-click", size=20),
             rx.el.p("Start with a trigger", class_name="mt-2 text-md font-semibold text-gray-12"),
-            rx.el.p("Click a node on the left, or drag it here.", class_name="text-base text-gray-11"),
+            rx.el.p(
+                "Click a node on the left, or drag it here.",
+                class_name="hidden md:block text-base text-gray-11",
+            ),
             class_name=(
                 "absolute inset-0 z-10 flex flex-col items-center justify-center text-gray-11 "
                 "pointer-events-none"
@@ -45,6 +48,7 @@ def _canvas() -> rx.Component:
             on_save=Builder.save,
         ),
         _hint(),
+        add_button(),
         rx.cond(
             Builder.loading | ~rx.State.is_hydrated,
             rx.el.div(skeleton("w-full h-full"), class_name="absolute inset-0 z-10 bg-page"),

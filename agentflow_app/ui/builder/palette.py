@@ -7,8 +7,12 @@ from reflex.vars import FunctionStringVar
 
 from agentflow_app.ui.canvas.binding import act, act_with, store
 from agentflow_app.ui.canvas.node import node_tile
+from agentflow_app.ui.components.button import button, icon_button
+from agentflow_app.ui.components.card import SHEET
 from agentflow_app.ui.components.field import INPUT
 from agentflow_app.ui.theme import NODE_GROUPS
+
+_PLACE = f"flex-col bg-panel border-gray-a5 {SHEET} md:flex md:w-60 md:border-r"
 
 
 def _kind(kind: Any) -> rx.Component:
@@ -55,14 +59,18 @@ def palette() -> rx.Component:
         rx.fragment(),
         rx.el.aside(
             rx.el.div(
-                rx.el.input(
-                    id="palette-search",
-                    type="search",
-                    value=store("query", str),
-                    placeholder="Search nodes  /",
-                    on_change=act_with("search"),
-                    class_name=INPUT,
-                    custom_attrs={"aria-label": "Search nodes"},
+                rx.el.div(
+                    rx.el.input(
+                        id="palette-search",
+                        type="search",
+                        value=store("query", str),
+                        placeholder="Search nodes  /",
+                        on_change=act_with("search"),
+                        class_name=INPUT,
+                        custom_attrs={"aria-label": "Search nodes"},
+                    ),
+                    icon_button("x", "Close", on_click=act("setAdding", False), class_name="md:hidden"),
+                    class_name="flex gap-1",
                 ),
                 rx.cond(
                     status["splitting"].to(bool),
@@ -80,7 +88,21 @@ def palette() -> rx.Component:
                 ),
                 class_name="af-scroll flex-1 overflow-y-auto px-1.5 pb-4",
             ),
-            class_name="hidden md:flex flex-col w-60 shrink-0 bg-panel border-r border-gray-a5",
+            class_name=rx.cond(status["adding"].to(bool), f"flex max-h-[70vh] {_PLACE}", f"hidden {_PLACE}"),
             custom_attrs={"aria-label": "Nodes"},
+        ),
+    )
+
+
+def add_button() -> rx.Component:
+    """Opens the palette where there is no room for it beside the canvas."""
+    return rx.cond(
+        store("status")["read_only"].to(bool),
+        rx.fragment(),
+        button(
+            "Add a node",
+            icon_name="plus",
+            on_click=act("setAdding", True),
+            class_name="md:hidden absolute right-3 bottom-3 z-10 shadow-card",
         ),
     )

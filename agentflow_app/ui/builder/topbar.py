@@ -116,6 +116,7 @@ def _history() -> rx.Component:
             "redo-2", "Redo", small=True, on_click=act("redo"), disabled=~status["can_redo"].to(bool)
         ),
         icon_button("network", "Arrange the nodes", small=True, on_click=act("tidy")),
+        settings_button(),
         class_name="hidden md:flex items-center",
     )
 
@@ -186,7 +187,7 @@ def top_bar() -> rx.Component:
             _saved_state(),
             class_name="flex items-center gap-2.5",
         ),
-        rx.el.div(_problems(), _history(), settings_button(), class_name="ml-auto flex items-center gap-1"),
+        rx.el.div(_problems(), _history(), class_name="ml-auto flex items-center gap-1"),
         _actions(),
         class_name=(
             "flex items-center gap-2 h-12 px-2.5 bg-panel border-b border-gray-a5 shrink-0 overflow-x-auto"

@@ -24,6 +24,7 @@ export const builder = {
   setCatalog,
   setProblems: (problems) => publish({ problems }),
   setSample: (sample) => publish({ sample }),
+  setAdding: (adding) => publish({ adding, splitting: adding ? state.splitting : null }),
   search: (query) => publish({ query }),
   state: () => state,
 };

@@ -17,6 +17,7 @@ export const blank = () => ({
   query: "",
   sample: "",
   splitting: null,
+  adding: false,
 });
 
 /** Replaced whole at each change, so that its identity tells whether anything did. */

@@ -27,13 +27,14 @@ export function tidy() {
 }
 
 export function insertAt(edge) {
-  publish({ splitting: edge });
+  publish({ splitting: edge, adding: true });
   document.getElementById("palette-search")?.focus();
 }
 
 /** Adds what was picked in the palette: on the edge being split, after the selected node, or in the middle. */
 export function place(name) {
   const [type, subtype] = name.split(".");
+  publish({ adding: false });
   if (state.splitting && type !== "trigger") {
     const edge = state.splitting;
     publish({ splitting: null });

@@ -64,6 +64,7 @@ const SLICES = {
     selected: state.selected.length,
     nodes: state.definition.nodes.length,
     splitting: state.splitting !== null,
+    adding: state.adding,
     read_only: state.readOnly,
   }),
   definition: () => state.definition,

@@ -4,6 +4,12 @@ from typing import Any
 
 import reflex as rx
 
+SHEET = (
+    "fixed inset-x-0 bottom-0 z-30 rounded-t-xl border-t shadow-lg "
+    "md:static md:z-auto md:shrink-0 md:max-h-none md:rounded-none md:border-t-0 md:shadow-none"
+)
+"""A pane beside the page's middle that comes up from below where the window is narrow."""
+
 
 def card(*children: Any, class_name: str = "", **props: Any) -> rx.Component:
     return rx.el.div(
