@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from engine.mail import MailServer
@@ -55,6 +56,7 @@ class Context:
         "_masker",
         "_ports",
         "attempt",
+        "budget",
         "dry_run",
         "execution_id",
         "iteration",
@@ -80,6 +82,7 @@ class Context:
         dry_run: bool,
         masker: Masker | None = None,
         timeout_seconds: float | None = None,
+        budget: Decimal | None = None,
     ) -> None:
         self._ports = ports
         self._masker = masker or Masker()
@@ -94,6 +97,8 @@ class Context:
         self.dry_run = dry_run
         self.timeout_seconds = timeout_seconds
         """What the node itself says that it may take, a wait included."""
+        self.budget = budget
+        """USD that the execution may still spend; None: any."""
         self.usage: Usage | None = None
 
     @property

@@ -224,7 +224,8 @@ class Secrets(Protocol):
 class AgentCall:
     """A run of another agent that a step asks for; under one `key` there is one, however often it is asked.
 
-    `waits`: the step is signalled once it ends, and it is cancelled where its caller ends before.
+    `waits`: the step is signalled once it ends, and it is cancelled where its caller ends before. `max_cost`
+    (USD): what it may spend at most, whatever its own settings allow.
     """
 
     agent_id: str
@@ -233,6 +234,7 @@ class AgentCall:
     step_id: str
     node_id: str
     waits: bool
+    max_cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

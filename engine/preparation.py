@@ -140,7 +140,7 @@ class Preparation:
         most = self._settings.max_cost
         if most is None or not kind.spends:
             return None
-        taken = self._board.spent + sum(self._reserved.values(), Decimal(0))
+        taken = self._taken()
         estimate = kind.estimate(config, context)
         if taken < most and taken + estimate <= most:
             self._reserved[step.id] = estimate
@@ -149,6 +149,7 @@ class Preparation:
         return WaitingFor("budget", None, details)
 
     def _context(self, step: Step) -> Context:
+        most = self._settings.max_cost
         return Context(
             self._ports,
             self._log,
@@ -162,4 +163,9 @@ class Preparation:
             dry_run=self._dry is not None,
             masker=self._masker,
             timeout_seconds=step.node.timeout_seconds,
+            budget=None if most is None else max(most - self._taken(), Decimal(0)),
         )
+
+    def _taken(self) -> Decimal:
+        """Of the budget: what was spent, and what is kept for the calls that are under way."""
+        return self._board.spent + sum(self._reserved.values(), Decimal(0))

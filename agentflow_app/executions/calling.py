@@ -3,6 +3,7 @@
 import hashlib
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,13 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from agentflow_app.agents.base import AgentNotFound
+from agentflow_app.agents.service import AgentService
 from agentflow_app.core.database import Transaction, database
 from agentflow_app.core.errors import AppError, NotFound, TooManyRequests, Unavailable, ValidationFailed
 from agentflow_app.core.ids import parse_id
 from agentflow_app.core.settings import settings
 from agentflow_app.core.tenancy import Actor
+from agentflow_app.executions.base import LIMITS
 from agentflow_app.executions.claims import Claim
 from agentflow_app.executions.deciding import ExecutionEnded
 from agentflow_app.executions.journal import PostgresJournal
@@ -83,13 +86,14 @@ class CalledAgents:
                 details={"max_agent_depth": most},
             )
         step_id = UUID(call.step_id) if call.waits else None
-        await executions.start(
+        started = await executions.start(
             agent_id,
             ExecuteRequest(trigger_data=call.input),
             "agent",
             _trigger(caller, depth, call),
             called=Call(run_id, caller.id, step_id, caller.priority),
         )
+        await self._bound(executions, await executions.load(started.id), call)
         return CalledRun(str(run_id))
 
     async def _caller(self, tx: Transaction) -> Execution:
@@ -103,6 +107,17 @@ class CalledAgents:
         if found is None:
             raise LeaseLostError(f"Execution {self._claim.id} is owned by another worker")
         return found
+
+    async def _bound(self, executions: ExecutionService, called: Execution, call: AgentCall) -> None:
+        """Lets it spend what its caller may still spend and no more, beside what it has spent already."""
+        if call.max_cost is None:
+            return
+        agent = await AgentService(executions.tx, executions.actor).load(called.agent_id)
+        own = agent.settings.get("max_cost")
+        most = call.max_cost + called.total_cost
+        limit = most if own is None else min(most, Decimal(own))
+        limits = {**called.options.get(LIMITS, {}), "max_cost": format(limit, "f")}
+        called.options = {**called.options, LIMITS: limits}
 
     async def _again(
         self, tx: Transaction, executions: ExecutionService, known: Execution, call: AgentCall
@@ -118,6 +133,7 @@ class CalledAgents:
             told = child_signal(known.status, output, known.error, known.total_tokens, known.total_cost)
             return CalledRun(str(known.id), told)
         if known.status in ENDED and heard is None:
+            await self._bound(executions, known, call)
             await executions.resume(known.id, ResumeRequest())
         known.parent_step_id = step_id
         return CalledRun(str(known.id))

@@ -156,6 +156,24 @@ async def test_what_it_cost_is_billed_once_and_counts_for_the_budget(
         assert (await tx.execute(query)).scalar_one() == child["total_tokens"]
 
 
+@pytest.mark.parametrize(("own", "limit"), [(None, "0.5"), ("2", "0.5"), ("0.125", "0.125")])
+async def test_a_called_run_may_spend_what_its_caller_may_and_no_more(
+    alice: Person, runtime: ExecutionRuntime, own: str | None, limit: str
+) -> None:
+    inner = await published(alice, REVIEW)
+    await alice.client.put(f"/agents/{inner}", json={"settings": {"max_cost": own}})
+    outer = await published(alice, calls(inner))
+    await alice.client.put(f"/agents/{outer}", json={"settings": {"max_cost": "0.5"}})
+    run_id = await start(alice, outer)
+    child = (await until(alice, run_id, "execution.waiting"))["waiting_for"]["execution_id"]
+    async with database().transaction(alice.actor) as tx:
+        query = text("SELECT options -> 'limits' ->> 'max_cost' FROM executions WHERE id = :id")
+        assert (await tx.execute(query, {"id": child})).scalar_one() == limit
+    await until(alice, child, "execution.waiting")
+    await alice.client.post(f"/executions/{child}/approve", json={"decision": "approved"})
+    assert (await ended(alice, run_id))["status"] == "completed"
+
+
 async def test_agents_that_call_in_a_circle_are_stopped(
     alice: Person, runtime: ExecutionRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ class RunAgent(NodeKind[RunAgentConfig]):
                 context.step_id,
                 context.node_id,
                 config.wait,
+                context.budget if config.wait else None,
             )
         )
         if not config.wait:

@@ -90,6 +90,26 @@ async def test_what_the_called_run_cost_counts_for_the_budget():
     assert [call.agent_id for call in calls.started] == ["a1"]
 
 
+async def test_the_called_run_may_spend_what_is_left_and_no_more():
+    once = node("call", "action.run_agent", {"agent_id": "a1"})
+    again = node("again", "action.run_agent", {"agent_id": "a2"})
+    apart = node("apart", "action.run_agent", {"agent_id": "a3", "wait": False})
+    calls = Calls()
+    host = Host(
+        graph(once, again, apart, "call>again", "again>apart"),
+        agents=calls,
+        settings=RunSettings(max_cost=Decimal(1)),
+    )
+    for name, cost in (("call", "0.25"), ("again", "0.5")):
+        await host.run()
+        host.journal.signal(host.steps[name].step_id, signal(cost=cost))
+    ended(await host.run())
+    assert [call.max_cost for call in calls.started] == [Decimal(1), Decimal("0.75"), None]
+    unlimited = Calls()
+    await Host(calling(), agents=unlimited).run()
+    assert unlimited.started[0].max_cost is None
+
+
 async def test_it_goes_on_at_once_where_it_does_not_wait():
     calls = Calls()
     end = ended(await Host(calling(wait=False), agents=calls).run())
