@@ -180,6 +180,110 @@ async def test_a_replay_on_a_newer_version_and_of_the_triggers_data(
     assert answer.status_code == 404
 
 
+async def test_a_version_that_has_not_what_is_to_be_taken_over_is_refused(
+    alice: Person, runtime: ExecutionRuntime
+) -> None:
+    def graph(*middle: dict[str, Any]) -> dict[str, Any]:
+        return definition(
+            node("start", "trigger.manual"), *middle, node("greet", "action.template", template="hi")
+        )
+
+    name = node("name", "action.set", values={"n": 1})
+    agent_id = await published(alice, graph(name))
+    run_id = await start(alice, agent_id)
+    await ended(alice, run_id)
+    for version, middle, told in (
+        (2, [node("name", "action.template", template="x")], {"node_id": "name", "reason": "kind"}),
+        (3, [node("more", "action.set", values={}), name], {"node_id": "name", "reason": "edges"}),
+        (4, [{**name, "disabled": True}], {"node_id": "name", "reason": "disabled"}),
+    ):
+        await alice.client.post(f"/agents/{agent_id}/publish", json={"definition": graph(*middle)})
+        body = {"from_node": "greet", "version": version}
+        refused = await alice.client.post(f"/executions/{run_id}/replay", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "VERSION_MISMATCH")
+        assert refused.json()["error"]["details"]["nodes"] == [told]
+        # What runs again may be another.
+        run = await replayed(alice, run_id, from_node="name", version=version)
+        assert run["output"] == {"text": "hi"}
+    other = graph(name)
+    other["nodes"][0]["id"] = other["edges"][0]["source"] = "begin"
+    await alice.client.post(f"/agents/{agent_id}/publish", json={"definition": other})
+    body = {"from_node": "name", "version": 5}
+    refused = await alice.client.post(f"/executions/{run_id}/replay", json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "VERSION_MISMATCH")
+    assert (await alice.client.get(f"/agents/{agent_id}/executions")).json()["data"][-1]["id"] == run_id
+
+
+async def test_a_while_loop_is_replayed_as_a_whole_or_not_at_all(
+    alice: Person, runtime: ExecutionRuntime, local_egress: LocalEgress
+) -> None:
+    def answer(request: Request) -> Answer:
+        return Answer(200, request.json)
+
+    async with serving(answer) as server:
+
+        def call(name: str, value: str) -> dict[str, Any]:
+            return node(
+                name, "action.http_request", method="POST", url=f"{server.url}/{name}", body={"n": value}
+            )
+
+        graph = definition(
+            node("start", "trigger.manual"),
+            node("again", "logic.loop", mode="while", condition="{{ node_b.output.body.n < 3 }}"),
+            call("a", "{{ loop.index }}"),
+            call("b", "{{ node_a.output.body.n }}"),
+            call("end", "{{ node_again.output.count }}"),
+            edges=[
+                ("start", "again"),
+                ("again", "a", "each"),
+                ("a", "b"),
+                ("b", "again"),
+                ("again", "end", "done"),
+            ],
+        )
+        run_id = await start(alice, await published(alice, graph))
+        original = await ended(alice, run_id)
+        assert original["output"]["body"] == {"n": 3}, original
+        called = len(server.requests)
+        run = await replayed(alice, run_id, from_node="end")
+        assert [request.path for request in server.requests[called:]] == ["/end"]
+        called = len(server.requests)
+        run = await replayed(alice, run_id, from_node="b")
+        assert [request.path for request in server.requests[called:]] == ["/a", "/b"] * 3 + ["/end"]
+        assert run["output"]["body"] == {"n": 3}
+        called = len(server.requests)
+        shorter = {"mode": "while", "condition": "{{ node_b.output.body.n < 2 }}"}
+        run = await replayed(alice, run_id, from_node="end", configs={"again": shorter})
+        assert [request.path for request in server.requests[called:]] == ["/a", "/b"] * 2 + ["/end"]
+        assert run["output"]["body"] == {"n": 2}
+
+
+async def test_the_replay_of_a_dry_run_is_one_too(
+    alice: Person, runtime: ExecutionRuntime, local_egress: LocalEgress
+) -> None:
+    async with serving(lambda _: Answer(200, {})) as server:
+        graph = definition(
+            node("start", "trigger.manual"),
+            node("name", "action.set", values={"n": "{{ trigger.data.n }}"}),
+            node(
+                "send",
+                "action.http_request",
+                method="POST",
+                url=f"{server.url}/",
+                body="{{ node_name.output }}",
+            ),
+        )
+        agent_id = await published(alice, graph)
+        await alice.client.put(f"/agents/{agent_id}/status", json={"status": "paused"})
+        tested = await alice.client.post(f"/agents/{agent_id}/test", json={"trigger_data": {"n": 1}})
+        run_id = tested.json()["id"]
+        assert (await ended(alice, run_id))["output"]["would"]["body"] == {"n": 1}
+        run = await replayed(alice, run_id, from_node="send", overrides={"name": {"n": 2}})
+        assert (run["dry_run"], run["output"]["would"]["body"]) == (True, {"n": 2})
+        assert await usage_of(alice, run["id"]) == {}
+        assert server.requests == []
+
+
 async def test_what_a_replay_cannot_be(alice: Person, bob: Person, mallory: Person) -> None:
     graph = definition(node("start", "trigger.manual"), node("greet", "action.template", template="hi"))
     agent_id = await published(alice, graph)
