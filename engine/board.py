@@ -8,7 +8,13 @@ from typing import Any
 
 from engine.context import TriggerInput
 from engine.definition import Definition, Edge, Node
-from engine.errors import EngineError, ExpressionError, InvalidDefinitionError, MissingPathError
+from engine.errors import (
+    EngineError,
+    ExpressionError,
+    InvalidDefinitionError,
+    LoopTimeoutError,
+    MissingPathError,
+)
 from engine.expressions import compile_condition
 from engine.flow import joined
 from engine.graph import Graph
@@ -233,6 +239,11 @@ class Board:
         """Begins one more round, or ends the loop after the last."""
         if loop.ended or loop.full:
             return
+        if late := self._late(loop):
+            if loop.under_way == 0:
+                loop.ended = True
+                self._fail(loop.step, late)
+            return
         try:
             goes_on = self._goes_on(loop)
         except ExpressionError as error:
@@ -247,11 +258,22 @@ class Board:
         elif loop.under_way == 0:
             self._end_loop(loop)
 
+    def _late(self, loop: LoopRun) -> LoopTimeoutError | None:
+        """Looked at between rounds, those that had begun before apart: what is in them goes on first."""
+        seconds, began = loop.step.node.timeout_seconds, loop.step.started_at
+        if seconds is None or began is None or (self._now() - began).total_seconds() <= seconds:
+            return None
+        if self._is_known(loop):
+            return None
+        return LoopTimeoutError(
+            f"The loop took longer than {seconds:g} s; no further round begins",
+            details={"timeout_seconds": seconds, "rounds": loop.next},
+        )
+
     def _goes_on(self, loop: LoopRun) -> bool:
         if loop.next >= loop.rounds.most:
             return False
-        known = (loop.node_id, (*loop.step.iteration, loop.next)) in self._known_rounds
-        if loop.rounds.condition is None or known:
+        if loop.rounds.condition is None or self._is_known(loop):
             return True
         before = loop.last or loop.outer
         try:
@@ -261,6 +283,10 @@ class Board:
             if loop.last is None and root.removeprefix("node_") in self.graph.members(loop.node_id):
                 return True
             raise
+
+    def _is_known(self, loop: LoopRun) -> bool:
+        """Whether an earlier worker has begun its next round."""
+        return (loop.node_id, (*loop.step.iteration, loop.next)) in self._known_rounds
 
     def _begin_round(self, loop: LoopRun) -> None:
         index = loop.begin()

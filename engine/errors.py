@@ -80,6 +80,12 @@ class StepTimeoutError(EngineError):
     effect_unknown = True
 
 
+class LoopTimeoutError(EngineError):
+    """The rounds of a loop took longer together than it may; they are not gone through again."""
+
+    code = "LOOP_TIMEOUT"
+
+
 class WaitExpiredError(EngineError):
     """What a step waited for did not come in time."""
 

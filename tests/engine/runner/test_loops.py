@@ -487,6 +487,42 @@ async def test_a_delay_in_a_body_gives_the_worker_back_each_time():
     assert len(host.events("execution.waiting")) == 3
 
 
+@pytest.mark.parametrize(("at_once", "rounds"), [(1, 2), (3, 3)])
+async def test_no_round_begins_once_a_loop_has_taken_longer_than_it_may(at_once, rounds):
+    definition = graph(
+        loop(max_concurrency=at_once, timeout_seconds=100),
+        node("nap", "logic.delay", {"seconds": 60 if at_once == 1 else 120}),
+        put("after"),
+        "l:each>nap",
+        "nap>l",
+        "l:done>after",
+    )
+    host = Host(definition, [1, 2, 3] if at_once == 1 else [1, 2, 3, 4])
+    outcome = await host.run()
+    while isinstance(outcome, Parked):
+        host.clock.advance(60)
+        outcome = await host.run()
+    end = ended(outcome)
+    assert (end.status, end.error["code"], end.error["node_id"]) == ("failed", "LOOP_TIMEOUT", "l")
+    assert end.error["details"] == {"timeout_seconds": 100, "rounds": rounds}
+    naps = by_iteration(host.journal.steps.values(), "nap", "status")
+    assert naps == {(n,): "completed" for n in range(rounds)}
+    assert host.statuses["after"] == "skipped"
+
+
+async def test_what_a_loop_does_when_it_is_too_slow_is_told_by_its_node():
+    definition = graph(
+        loop(timeout_seconds=100, on_error="branch"),
+        node("nap", "logic.delay", {"seconds": 60}),
+        put("late", {"code": "{{ node_l.output.error.code }}"}),
+        "l:each>nap",
+        "nap>l",
+        "l:error>late",
+    )
+    assert await to_the_end(Host(definition, [1, 2, 3])) == {"code": "LOOP_TIMEOUT"}
+    assert len((await to_the_end(Host(definition, [1])))["results"]) == 1
+
+
 async def test_cancelling_marks_what_is_open_in_the_rounds(egress):
     arrived = asyncio.Event()
 
