@@ -21,7 +21,7 @@ from agentflow_app.core.ids import new_id, parse_id
 from agentflow_app.core.logging import request_id
 from agentflow_app.core.origin import origin, origin_of
 from agentflow_app.core.settings import settings
-from agentflow_app.core.tenancy import Actor, SecondFactorNeeded, SingleSignOnNeeded
+from agentflow_app.core.tenancy import Actor, Permission, SecondFactorNeeded, SingleSignOnNeeded
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +79,10 @@ class PageState(rx.State, mixin=True):
         actor = await actor_of(self)
         async with database().transaction(actor) as tx:
             yield tx, actor
+
+    async def _ensure(self, permission: Permission) -> None:
+        """Before what the page has loaded is shown once more: raises as loading it would by now."""
+        (await actor_of(self)).require(permission)
 
 
 def _explain(error: Exception) -> Failure:

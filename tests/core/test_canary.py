@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from typing import Any
 from uuid import UUID
@@ -79,14 +80,30 @@ async def _asked(alice: Person) -> str:
     return run
 
 
-@pytest.fixture
-async def planted(api: FastAPI, people: People) -> AsyncIterator[World]:
+@asynccontextmanager
+async def planting(api: FastAPI, people: People) -> AsyncIterator[World]:
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://agentflow.test") as client:
         ids = await _things(api, people)
         await _plant(people.alice, ids)
         await write_export(UUID(ids["export_id"]))
         yield World(people, client, ids)
+
+
+@pytest.fixture
+async def planted(api: FastAPI, people: People) -> AsyncIterator[World]:
+    async with planting(api, people) as world:
+        yield world
+
+
+async def things_of(world: World) -> Things:
+    """The same as what a page's events name."""
+    ids = world.ids
+    steps = await world.alice.client.get(f"/executions/{ids['execution_id']}/steps")
+    named = {field.name: ids[f"{field.name}_id"] for field in fields(Things) if f"{field.name}_id" in ids}
+    return Things(
+        **named | {"member": ids["user_id"], "slug": ids["slug"], "step": steps.json()["data"][0]["id"]}
+    )
 
 
 def told_by(answer: httpx.Response) -> bytes:
@@ -149,12 +166,7 @@ def _told(tab: Tab) -> str:
 
 
 async def test_no_page_tells_another_organization(people: People, planted: World, open_tab: OpenTab) -> None:
-    ids = planted.ids
-    steps = await people.alice.client.get(f"/executions/{ids['execution_id']}/steps")
-    named = {field.name: ids[f"{field.name}_id"] for field in fields(Things) if f"{field.name}_id" in ids}
-    things = Things(
-        **named | {"member": ids["user_id"], "slug": ids["slug"], "step": steps.json()["data"][0]["id"]}
-    )
+    things, ids = await things_of(planted), planted.ids
     for path in (f"/agents/{things.agent}", f"/runs/{things.execution}", f"/invite/{ids['token']}"):
         tab = await open_tab(people.mallory, path)
         answers = await send_everything(tab, things)

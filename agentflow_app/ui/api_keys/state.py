@@ -106,7 +106,9 @@ class ApiKeys(PageState, rx.State):
         return None
 
     @event
+    @acts
     async def ask(self, what: str, key_id: str) -> None:
+        await self._ensure("api_keys:read")
         found = next((row for row in self.rows if row.id == key_id), None)
         if found is not None and what in ("rotate", "revoke"):
             self.target, self.asking, self.secret = found, what, ""

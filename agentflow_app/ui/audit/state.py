@@ -107,7 +107,9 @@ class Audit(PageState, rx.State):
         return rx.redirect(path, replace=True)
 
     @event
+    @acts
     async def show(self, entry_id: str) -> None:
+        await self._ensure("audit:read")
         self.shown = next((row for row in self.rows if row.id == entry_id), EntryRow())
         self.open_entry = bool(self.shown.id)
 

@@ -263,6 +263,7 @@ class Builder(PageState, rx.State):
     @event
     @acts
     async def open_publish(self, definition: dict[str, Any]) -> None:
+        await self._ensure("agents:read")
         parts = diff(self._live, definition).parts
         self.changes = [
             ChangeRow(p.change, p.kind, p.label, ", ".join(c.field for c in p.changes)) for p in parts

@@ -42,7 +42,9 @@ class Again(PageState, rx.State):
             await live._open(tx, actor, run_id)
 
     @event
+    @acts
     async def set_asking(self, asking: bool) -> None:
+        await self._ensure("executions:read")
         live = await self.get_state(Live)
         self.asking = bool(asking)
         self.draft = "" if live.detail.part_of_output else as_text(live.detail.output)

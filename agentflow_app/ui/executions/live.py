@@ -110,7 +110,7 @@ class Live(PageState, rx.State):
                     return
         async with self:
             if self.run.id == execution_id:
-                async with database().transaction(actor) as tx:
+                async with self._transaction() as (tx, actor):
                     await self._open(tx, actor, id_of(execution_id))
 
     async def _put(self, execution_id: str, feed: RunFeed, turn: int) -> bool:

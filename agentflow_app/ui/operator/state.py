@@ -8,7 +8,7 @@ import reflex as rx
 
 from agentflow_app.core.errors import AppError
 from agentflow_app.operator.schemas import AccountStatusUpdate, StandingUpdate, UsageOut
-from agentflow_app.operator.service import OperatorService
+from agentflow_app.operator.service import NotAnOperator, OperatorService
 from agentflow_app.ui.figures import cost, duration, size, tokens
 from agentflow_app.ui.forms import problem, read_form, text_of
 from agentflow_app.ui.session import PageState, actor_of, acts, event, id_of, loads
@@ -81,7 +81,10 @@ class Operator(PageState, rx.State):
         return rx.redirect(f"/operator?{query}" if query else "/operator", replace=True)
 
     @event
+    @acts
     async def ask(self, org_id: str) -> None:
+        if not (await actor_of(self)).operates:
+            raise NotAnOperator
         found = next((row for row in self.rows if row.id == org_id), None)
         if found is not None:
             self.target, self.asking = found, True

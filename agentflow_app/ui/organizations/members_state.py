@@ -153,8 +153,10 @@ class Members(PageState, rx.State):
         return rx.toast.success(f"{changed.name} is now {changed.role}")
 
     @event
+    @acts
     async def ask(self, what: str, user_id: str) -> None:
         """Opens the question before somebody loses access."""
+        await self._ensure("members:read")
         found = next((row for row in self.rows if row.id == user_id), None)
         if found is not None and what in ("remove", "deactivate"):
             self.target, self.asking = found, what

@@ -55,8 +55,10 @@ class Teams(PageState, rx.State):
         self.rows = [_row(team, people) for team in teams.data]
 
     @event
+    @acts
     async def open_name(self, team_id: str) -> None:
         """Of a new team where the id is empty."""
+        await self._ensure("teams:read")
         found = next((row for row in self.rows if row.id == team_id), TeamRow())
         self.target, self.naming, self.error = found, True, ""
 
@@ -83,7 +85,9 @@ class Teams(PageState, rx.State):
         return rx.toast.success(f"Saved {data.name}")
 
     @event
+    @acts
     async def ask_delete(self, team_id: str) -> None:
+        await self._ensure("teams:read")
         found = next((row for row in self.rows if row.id == team_id), None)
         if found is not None:
             self.target, self.deleting = found, True

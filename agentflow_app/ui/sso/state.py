@@ -84,8 +84,10 @@ class SingleSignOn(PageState, rx.State):
         self.rows = [_row(each) for each in page.data]
 
     @event
+    @acts
     async def open_form(self, connection_id: str) -> None:
         """Of a new connection where the id is empty."""
+        await self._ensure("sso:read")
         self.target = next((row for row in self.rows if row.id == connection_id), ConnectionRow())
         self.open, self.error, self.protocol = True, "", self.target.protocol
 
@@ -150,7 +152,9 @@ class SingleSignOn(PageState, rx.State):
         return rx.toast.success("All domains are verified")
 
     @event
+    @acts
     async def ask_delete(self, connection_id: str) -> None:
+        await self._ensure("sso:read")
         found = next((row for row in self.rows if row.id == connection_id), None)
         if found is not None:
             self.target, self.deleting = found, True

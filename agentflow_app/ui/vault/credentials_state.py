@@ -109,15 +109,17 @@ class Credentials(PageState, rx.State):
         self.rows = [*self.rows, *(_row(each) for each in page.data)]
         self._cursor, self.more = page.next_cursor, page.next_cursor is not None
 
-    def _choose(self, credential_id: str) -> None:
+    async def _choose(self, credential_id: str) -> None:
+        await self._ensure("credentials:read")
         self.target = next((row for row in self.rows if row.id == credential_id), CredentialRow())
         self.type, self.grant = self.target.type or "bearer", self.target.grant or "client_credentials"
         self.error = ""
 
     @event
+    @acts
     async def open_form(self, credential_id: str) -> None:
         """A new one where the id is empty."""
-        self._choose(str(credential_id))
+        await self._choose(str(credential_id))
         self.is_open = True
 
     @event
@@ -133,8 +135,9 @@ class Credentials(PageState, rx.State):
         self.grant = "refresh_token" if grant == "refresh_token" else "client_credentials"
 
     @event
+    @acts
     async def ask_delete(self, credential_id: str) -> None:
-        self._choose(str(credential_id))
+        await self._choose(str(credential_id))
         self.deleting = self.target.id != ""
 
     @event
@@ -142,8 +145,9 @@ class Credentials(PageState, rx.State):
         self.deleting = bool(is_open)
 
     @event
+    @acts
     async def open_test(self, credential_id: str) -> None:
-        self._choose(str(credential_id))
+        await self._choose(str(credential_id))
         self.testing, self.trial = self.target.id != "", ""
 
     @event

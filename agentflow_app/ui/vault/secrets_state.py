@@ -92,16 +92,18 @@ class Secrets(PageState, rx.State):
         self.variables = [*self.variables, *(_variable(each) for each in page.data)]
         self._variable_cursor, self.more_variables = page.next_cursor, page.next_cursor is not None
 
-    def _choose(self, kind: str, item_id: str) -> None:
+    async def _choose(self, kind: str, item_id: str) -> None:
         self.kind = "variable" if kind == "variable" else "secret"
+        await self._ensure("variables:read" if self.kind == "variable" else "secrets:read")
         rows = self.variables if self.kind == "variable" else self.secrets
         self.target = next((row for row in rows if row.id == item_id), KeptRow())
         self.error = ""
 
     @event
+    @acts
     async def open_form(self, kind: str, item_id: str) -> None:
         """A new one where the id is empty."""
-        self._choose(str(kind), str(item_id))
+        await self._choose(str(kind), str(item_id))
         self.is_open = True
 
     @event
@@ -109,8 +111,9 @@ class Secrets(PageState, rx.State):
         self.is_open, self.error = bool(is_open), ""
 
     @event
+    @acts
     async def ask_delete(self, kind: str, item_id: str) -> None:
-        self._choose(str(kind), str(item_id))
+        await self._choose(str(kind), str(item_id))
         self.deleting = self.target.id != ""
 
     @event
