@@ -27,14 +27,14 @@ The link works once, for three days. {_UNASKED}
     await send(tx, to=to, subject="Confirm your e-mail address", text=text)
 
 
-async def send_address_change(tx: Transaction, to: str, secret: str) -> None:
+async def send_address_change(tx: Transaction, to: str, secret: str, *, withheld: bool) -> None:
     text = f"""Confirm that you want to log in to AgentFlow with this address from now on:
 
 {verify_link(secret)}
 
 The link works once, for 24 hours. {_UNASKED}
 """
-    await send(tx, to=to, subject="Confirm your new e-mail address", text=text)
+    await send(tx, to=to, subject="Confirm your new e-mail address", text=text, withheld=withheld)
 
 
 async def send_notice(tx: Transaction, to: str, what: str) -> None:

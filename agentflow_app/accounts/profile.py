@@ -69,6 +69,7 @@ async def ask_for_verification(actor: Actor) -> None:
 async def ask_for_address(actor: Actor, data: EmailChange) -> None:
     """Sends a link to the new address. One that has an account is not told: its owner's mailbox stays quiet.
 
+    All else is done for such a one, too: who asks is not to learn of other accounts by what is missing.
     Raises ValidationFailed for a wrong password, ProofNeeded or NoMail.
     """
     user_id = person_of(actor)
@@ -77,9 +78,9 @@ async def ask_for_address(actor: Actor, data: EmailChange) -> None:
     await ensure_proved(actor, data.password)
     async with database().system() as tx:
         taken = (await tx.execute(select(col(User.id)).where(col(User.email) == data.email))).first()
-        secret = None if taken else await issue(tx, user_id, "change_email", data.email)
+        secret = await issue(tx, user_id, "change_email", data.email)
         if secret:
-            await send_address_change(tx, data.email, secret)
+            await send_address_change(tx, data.email, secret, withheld=taken is not None)
             await note(tx, await user_of(tx, user_id), "user.email_change_requested")
 
 

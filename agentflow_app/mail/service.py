@@ -29,19 +29,23 @@ def mail_configured() -> bool:
     return bool(settings().smtp_url.get_secret_value())
 
 
-async def send(tx: Transaction, *, to: str, subject: str, text: str) -> None:
-    """Puts a letter into the outbox, delivered after `tx` commits; dropped where there is no mail server."""
+async def send(tx: Transaction, *, to: str, subject: str, text: str, withheld: bool = False) -> None:
+    """Puts a letter into the outbox, delivered after `tx` commits; dropped where there is no mail server.
+
+    `withheld`: it is as much work, and nobody gets it.
+    """
     if not mail_configured():
         logger.info("No mail server is set, so a letter was not sent", extra={"subject": subject})
         return
     mail_id = new_id()
     letter = dumps({"to": to, "subject": subject, "text": text}).encode()
+    sealed = await seal(letter, cell("mail_outbox", "letter", mail_id))
     # Not through the session: the app's role may put letters in but read none, and so gets no row back.
     await tx.execute(
         insert(OutgoingMail).values(
             id=mail_id,
-            letter=await seal(letter, cell("mail_outbox", "letter", mail_id)),
-            status="waiting",
+            letter=None if withheld else sealed,
+            status="withheld" if withheld else "waiting",
             attempts=0,
             due_at=func.now(),
         )

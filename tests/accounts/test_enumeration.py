@@ -13,6 +13,7 @@ from agentflow_app.core.schemas import address_of, parse_email
 from agentflow_app.core.settings import settings as current_settings
 from tests.accounts.conftest import letters_to
 from tests.actors import PASSWORD, Person, unique_email
+from tests.support.metered import looks
 
 
 @pytest.fixture(autouse=True)
@@ -37,30 +38,18 @@ class Hasher:
         return bool(self.inner.verify(stored, password))
 
 
-VARYING = {"x-request-id", "date"}
-
-
-def _looks(answer: httpx.Response, *typed: str) -> tuple[int, dict[str, str], str]:
-    """An answer without what is another in each, and what the caller typed."""
-    body = answer.text
-    for each in typed:
-        body = body.replace(each, "…")
-    head = {name: value for name, value in answer.headers.items() if name not in VARYING}
-    return answer.status_code, {name: head[name] for name in head if not name.startswith("x-ratelimit")}, body
-
-
 async def test_an_unknown_address_costs_and_looks_the_same(
     alice: Person, anonymous: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hasher = Hasher(passwords._hasher)
     monkeypatch.setattr(passwords, "_hasher", hasher)
-    looks = []
+    found = []
     for email in (alice.actor.email, unique_email("nobody"), "no address", "", "a@b", "\u200b@example.com"):
         before = hasher.verified
         answer = await anonymous.post("/auth/login", json={"email": email, "password": "not it"})
-        looks.append((hasher.verified - before, *_looks(answer)))
-    assert looks[0][:2] == (1, 401)
-    assert looks == [looks[0]] * len(looks)
+        found.append((hasher.verified - before, *looks(answer)))
+    assert found[0][:2] == (1, 401)
+    assert found == [found[0]] * len(found)
 
 
 async def test_a_forgotten_password_is_answered_alike(
@@ -68,11 +57,11 @@ async def test_a_forgotten_password_is_answered_alike(
 ) -> None:
     monkeypatch.setattr(current_settings(), "smtp_url", SecretStr("smtp://localhost:1"))
     monkeypatch.setattr(current_settings(), "mail_from", "robot@example.com")
-    looks = []
+    found = []
     for email in (alice.actor.email, unique_email("nobody"), "no address", alice.actor.email):
-        looks.append(_looks(await anonymous.post("/auth/password/forgot", json={"email": email})))
-    assert looks[0][0] == 202
-    assert looks == [looks[0]] * len(looks)
+        found.append(looks(await anonymous.post("/auth/password/forgot", json={"email": email})))
+    assert found[0][0] == 202
+    assert found == [found[0]] * len(found)
     assert len(await letters_to(alice.actor.email)) == 1
 
 
@@ -86,15 +75,15 @@ async def test_links_that_are_none_look_alike_whatever_they_were(
         await alice.client.delete(f"/org/invitations/{made['id']}")
         gone.append(made["link"].rpartition("/")[2])
     body = {"name": "N", "password": PASSWORD}
-    looks = [
-        _looks(await anonymous.post(f"/invitations/{token}/accept", json=body), token)
+    found = [
+        looks(await anonymous.post(f"/invitations/{token}/accept", json=body), token)
         for token in (*gone, "made-up")
     ]
-    assert looks[0][0] == 404
-    assert looks == [looks[0]] * 3
+    assert found[0][0] == 404
+    assert found == [found[0]] * 3
     for path, extra in (("/auth/verify", {}), ("/auth/password/reset", {"password": "a good long one"})):
         answers = [
-            _looks(await anonymous.post(path, json={"token": token, **extra}))
+            looks(await anonymous.post(path, json={"token": token, **extra}))
             for token in (gone[0], "made-up")
         ]
         assert answers[0][0] == 410
@@ -105,11 +94,11 @@ async def test_a_domain_tells_nothing_of_its_accounts(alice: Person, anonymous: 
     for domain in ("example.com", "nowhere.example", alice.actor.email):
         answer = await anonymous.get("/auth/sso/home", params={"domain": domain})
         assert answer.json() == {"name": None, "enforced": False}
-    looks = [
-        _looks(await anonymous.get("/auth/sso/start", params={"email": email}))
+    found = [
+        looks(await anonymous.get("/auth/sso/start", params={"email": email}))
         for email in (alice.actor.email, unique_email("nobody"), "no address")
     ]
-    assert looks == [looks[0]] * 3
+    assert found == [found[0]] * 3
 
 
 WRITTEN = {
