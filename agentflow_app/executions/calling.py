@@ -75,7 +75,9 @@ class CalledAgents:
         run_id = run_of(self._claim.id, call.key)
         known = await tx.get(Execution, run_id, with_for_update=True)
         if known is not None:
-            return await self._again(tx, executions, known, call)
+            # Who started the caller need not be who let it go on: the trail names nobody.
+            nobody = ExecutionService(tx, Actor.trigger(self._claim.org_id))
+            return await self._again(tx, nobody, known, call)
         agent_id = parse_id(call.agent_id)
         if agent_id is None:
             raise UnknownAgentError(_UNKNOWN)

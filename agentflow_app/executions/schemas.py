@@ -99,7 +99,10 @@ class ExecutionQuery(PageQuery):
 
 
 class ExecutionOut(Output):
-    """Where there is a `…_ref`, what stands beside it in lists is only the beginning; the whole is there."""
+    """Where there is a `…_ref`, what stands beside it in lists is only the beginning; the whole is there.
+
+    `triggered_by_user` is the person who started it, or whose API key did.
+    """
 
     id: UUID
     agent_id: UUID
@@ -108,6 +111,7 @@ class ExecutionOut(Output):
     status: ExecutionStatus
     waiting_for: dict[str, Any] | None
     triggered_by: TriggeredBy
+    triggered_by_user: UUID | None = None
     trigger_data: Any
     trigger_data_ref: str | None = None
     output: Any

@@ -64,6 +64,13 @@ async def test_a_resumed_run_goes_on_with_the_same_child(alice: Person, runtime:
     assert run["status"] == "completed", run["error"]
     assert run["output"]["execution_id"] == child
     assert len(await runs_of(alice, review)) == 1
+    # It went on because its caller did: that is nobody's own act.
+    query = {"resource_id": child, "sort": "seq", "order": "asc"}
+    told = (await alice.client.get("/org/audit-logs", params=query)).json()["data"]
+    assert [(entry["action"], entry["user_id"] is None) for entry in told] == [
+        ("execution.resumed", True),
+        ("execution.rejected", False),
+    ]
 
 
 async def test_a_child_that_was_mended_alone_is_taken_as_it_is(

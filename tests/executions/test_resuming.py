@@ -314,6 +314,14 @@ async def test_an_uncertain_step_is_settled_once(
         assert len(server.requests) == requests
         keys = {request.headers["idempotency-key"] for request in server.requests}
         assert len(keys) == 1
+        assert await _told(alice, run_id) == ["execution.step_resolved"]
+
+
+async def _told(person: Person, run_id: str) -> list[str]:
+    """What the audit trail says that the person did to the run."""
+    query = {"resource_id": run_id, "user_id": str(person.actor.user_id), "sort": "seq", "order": "asc"}
+    entries = await person.client.get("/org/audit-logs", params=query)
+    return [entry["action"] for entry in entries.json()["data"]]
 
 
 async def test_a_cancelled_payment_is_asked_about_and_not_repeated(
@@ -330,6 +338,9 @@ async def test_a_cancelled_payment_is_asked_about_and_not_repeated(
                 break
         pay = (await steps_of(alice, run_id))["pay"]
         assert (pay["status"], len(server.requests)) == ("uncertain", 1)
+        assert await _told(alice, run_id) == ["execution.cancelled", "execution.resumed"]
+        run = (await alice.client.get(f"/executions/{run_id}")).json()
+        assert run["triggered_by_user"] == str(alice.actor.user_id)
 
 
 async def test_a_run_whose_values_are_hidden_does_not_go_on(alice: Person, runtime: ExecutionRuntime) -> None:
