@@ -20,6 +20,8 @@ ADDRESS_SPACE = 512 << 20
 """Bytes that either process may map beside what the code may use."""
 OPEN_FILES = 64
 MOST_FRAMES = 20
+MOST_LEVELS = 100
+"""Of nesting in the output, as everywhere in the engine (`engine.sizes`)."""
 MOST_MESSAGE = 2000
 _TIME_OVER = "feed time limit exceeded"
 _MEMORY_OVER = ("memory limit exceeded", "exceeded its memory limit")
@@ -145,7 +147,7 @@ def refused(name: str, *args: Any, **kwargs: Any) -> Any:
     raise PermissionError(f"{name} is not available to code")
 
 
-def plain(value: Any, where: str) -> Any:
+def plain(value: Any, where: str, room: int = MOST_LEVELS) -> Any:
     """The value if it is JSON, tuples as lists. Raises NotJsonError saying where it is not."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -153,13 +155,15 @@ def plain(value: Any, where: str) -> Any:
         if not math.isfinite(value):
             raise NotJsonError(f"{where} is {value}, which JSON does not have; make it a number or text")
         return value
+    if type(value) in (list, tuple, dict) and room == 0:
+        raise NotJsonError(f"The output is nested deeper than {MOST_LEVELS} levels")
     if type(value) in (list, tuple):
-        return [plain(each, f"{where}[{place}]") for place, each in enumerate(value)]
+        return [plain(each, f"{where}[{place}]", room - 1) for place, each in enumerate(value)]
     if type(value) is dict:
         for key in value:
             if not isinstance(key, str):
                 raise NotJsonError(f"{where} has the key {str(key)[:50]}, which is no text; use str()")
-        return {key: plain(each, f"{where}[{key[:50]!r}]") for key, each in value.items()}
+        return {key: plain(each, f"{where}[{key[:50]!r}]", room - 1) for key, each in value.items()}
     kind = getattr(value, "name", None) if type(value).__name__ == "MontyClassProxy" else None
     name = str(kind or type(value).__name__)[:50]
     raise NotJsonError(f"{where} is of type {name}; make it text, a number, a list or a dict of these")

@@ -1,5 +1,7 @@
 """Code nodes in runs: on a worker's runtime, and what is published of them."""
 
+import pytest
+
 from agentflow_app.executions.runtime import ExecutionRuntime
 from tests.actors import Person, definition, ended, node, published
 
@@ -40,6 +42,21 @@ async def test_code_that_goes_wrong_fails_the_run_with_its_line(
         "total",
     )
     assert run["error"]["message"].startswith("Line 2: TypeError: ")
+
+
+@pytest.mark.parametrize(("levels", "status"), [(100, "completed"), (101, "failed"), (480, "failed")])
+async def test_what_is_nested_deeply_is_shown_or_refused(
+    alice: Person, runtime: ExecutionRuntime, levels: int, status: str
+) -> None:
+    """What came out could be so deep that nobody writes it down, or reads it."""
+    deep = f"x = 1\nfor i in range({levels}): x = [x]\nx"
+    agent_id = await published(alice, definition(node("deep", "action.code", code=deep)))
+    accepted = (await alice.client.post(f"/agents/{agent_id}/execute", json={})).json()
+    run = await ended(alice, accepted["id"])
+    assert run["status"] == status
+    steps = (await alice.client.get(f"/executions/{run['id']}/steps")).json()["data"]
+    assert [step["status"] for step in steps] == [status]
+    assert status == "completed" or "deeper than 100 levels" in run["error"]["message"]
 
 
 async def test_code_that_cannot_be_read_is_not_published(alice: Person) -> None:

@@ -13,6 +13,7 @@ from engine.errors import (
 )
 from engine.nodes.base import NodeKind, Result
 from engine.nodes.fields import Expr, Json, NodeConfig, NodeOutput, Text, field
+from engine.sizes import is_deep
 
 if TYPE_CHECKING:
     import httpx
@@ -185,10 +186,10 @@ def _body(response: "httpx.Response", content: bytes) -> Json:
 
         try:
             parsed: Json = orjson.loads(content)
-            orjson.dumps(parsed)  # nested so deeply that nobody can write it again, it stays text
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        except orjson.JSONDecodeError:
             return content.decode("utf-8", "replace")
-        return parsed
+        # Nested so deeply that not everybody can read or write it again, it stays text.
+        return content.decode("utf-8", "replace") if is_deep(parsed) else parsed
     try:
         return content.decode(response.charset_encoding or "utf-8")
     except (UnicodeDecodeError, LookupError):

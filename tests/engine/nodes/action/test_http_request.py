@@ -1,4 +1,5 @@
 import gzip
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -89,7 +90,8 @@ async def test_the_idempotency_key_goes_with_everything_that_changes_something(e
         (b'{"a": 1}', "application/json; charset=utf-8", {"a": 1}),
         (b'{"a": 1}', "application/problem+json", {"a": 1}),
         (b'{"a": NaN}', "application/json", '{"a": NaN}'),
-        (b"[" * 300 + b"]" * 300, "application/json", "[" * 300 + "]" * 300),
+        (b"[" * 100 + b"]" * 100, "application/json", json.loads("[" * 100 + "]" * 100)),
+        (b"[" * 101 + b"]" * 101, "application/json", "[" * 101 + "]" * 101),
         (b"[" * 9000 + b"]" * 9000, "application/json", "[" * 9000 + "]" * 9000),
         (b"", "application/json", ""),
         (b"hi", "text/plain", "hi"),
