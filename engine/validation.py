@@ -239,15 +239,18 @@ class _Validator:
                         severity=problem.severity,
                     )
 
-    def _models(self, node: Node) -> Iterator[Problem]:
+    def _chosen(self, node: Node, *widgets: str) -> Iterator[tuple[str, Any]]:
+        """The fields of the node that such a widget fills in, and what is in them."""
         kind = self.kinds.get(node.id)
-        if kind is None or self.models is None:
-            return
-        for field, info in kind.Config.model_fields.items():
+        for field, info in kind.Config.model_fields.items() if kind is not None else ():
             extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-            if extra.get("widget") != "model":
-                continue
-            value = node.config.get(field)
+            if extra.get("widget") in widgets:
+                yield field, node.config.get(field)
+
+    def _models(self, node: Node) -> Iterator[Problem]:
+        if self.models is None:
+            return
+        for field, value in self._chosen(node, "model"):
             for name in value if isinstance(value, list) else [value]:
                 if isinstance(name, str) and not has_expression(name) and not self.models(name):
                     yield Problem(
@@ -258,13 +261,10 @@ class _Validator:
                     )
 
     def _credentials(self, node: Node) -> Iterator[Problem]:
-        kind = self.kinds.get(node.id)
-        if kind is None or self.names is None:
+        if self.names is None:
             return
-        for field, info in kind.Config.model_fields.items():
-            extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-            value = node.config.get(field)
-            if extra.get("widget") in _CREDENTIALS and value and str(value) not in self.names.credentials:
+        for field, value in self._chosen(node, *_CREDENTIALS):
+            if value and str(value) not in self.names.credentials:
                 yield Problem(
                     "UNKNOWN_CREDENTIAL",
                     "This credential does not exist here; choose one from the list.",
@@ -274,13 +274,10 @@ class _Validator:
                 )
 
     def _agents(self, node: Node) -> Iterator[Problem]:
-        kind = self.kinds.get(node.id)
-        if kind is None or self.names is None or self.names.agents is None:
+        if self.names is None or self.names.agents is None:
             return
-        for field, info in kind.Config.model_fields.items():
-            extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-            value = node.config.get(field)
-            if extra.get("widget") == "agent" and value and str(value) not in self.names.agents:
+        for field, value in self._chosen(node, "agent"):
+            if value and str(value) not in self.names.agents:
                 yield Problem(
                     "UNKNOWN_AGENT",
                     "There is no published agent of this id here; choose one from the list, or publish it.",

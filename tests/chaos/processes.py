@@ -15,7 +15,7 @@ from redis import Redis
 
 from agentflow_app.core.embedded.process import spawn
 from agentflow_app.core.settings import Settings
-from tests.support.processes import ROOT, UNLIMITED, clean_environment
+from tests.support.processes import ROOT, UNLIMITED, environment_over
 from tests.support.services import Services
 
 
@@ -62,11 +62,8 @@ class Processes:
 
     def _process(self, role: str) -> "subprocess.Popen[bytes]":
         self.started += 1
-        environment = clean_environment(
-            DATABASE_URL=self.settings.database_url,
-            REDIS_URL=self.settings.redis_url,
-            AGENTFLOW_SECRET_KEY=self.settings.secret_key.get_secret_value(),
-            AGENTFLOW_DATA_DIR=str(self.settings.data_dir),
+        environment = environment_over(
+            self.settings,
             AGENTFLOW_ALLOWED_PRIVATE_HOSTS="127.0.0.1",
             AGENTFLOW_LOG_FORMAT="json",
             **UNLIMITED,

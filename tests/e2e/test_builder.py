@@ -33,11 +33,17 @@ async def pick(page: Page, label: str) -> None:
     await palette.get_by_role("button", name=label).click()
 
 
+async def begun_with(visit: Visit, label: str) -> Visitor:
+    """Before a new agent whose trigger is followed by such a node, which is selected."""
+    visitor = await visit()
+    await new_agent(visitor)
+    await nodes(visitor.page).first.click()
+    await pick(visitor.page, label)
+    return visitor
+
+
 async def test_what_is_clicked_in_the_palette_follows_the_selected_node(visit: Visit) -> None:
-    ada = await visit()
-    await new_agent(ada)
-    await nodes(ada.page).first.click()
-    await pick(ada.page, "Template")
+    ada = await begun_with(visit, "Template")
     await expect(nodes(ada.page)).to_have_count(2)
     await expect(edges(ada.page)).to_have_count(1)
     await saved(ada.page)
@@ -74,11 +80,7 @@ async def test_nodes_are_dropped_connected_and_deleted_by_hand(visit: Visit) -> 
 
 
 async def test_undo_and_redo_walk_through_every_change(visit: Visit) -> None:
-    ada = await visit()
-    page = ada.page
-    await new_agent(ada)
-    await nodes(page).first.click()
-    await pick(page, "Template")
+    page = (await begun_with(visit, "Template")).page
     await page.get_by_role("textbox", name="Template").fill("Hello")
     await page.get_by_role("textbox", name="Label").fill("Greeting")
     await expect(page.locator("[data-node=template]")).to_contain_text("Greeting")
@@ -118,11 +120,7 @@ async def test_copies_travel_between_agents_as_text(visit: Visit) -> None:
 
 
 async def test_problems_are_on_the_node_in_the_list_and_beside_the_field(visit: Visit) -> None:
-    ada = await visit()
-    page = ada.page
-    await new_agent(ada)
-    await nodes(page).first.click()
-    await pick(page, "Template")
+    page = (await begun_with(visit, "Template")).page
     await page.get_by_role("textbox", name="Template").fill("{{ node_nobody.output.text }}")
     await saved(page)
     await expect(page.locator("#field-template-note")).to_contain_text("nobody")
@@ -140,10 +138,7 @@ async def test_problems_are_on_the_node_in_the_list_and_beside_the_field(visit: 
 
 
 async def test_a_change_made_elsewhere_is_a_choice_and_never_overwritten(visit: Visit) -> None:
-    ada = await visit()
-    await new_agent(ada)
-    await nodes(ada.page).first.click()
-    await pick(ada.page, "Template")
+    ada = await begun_with(visit, "Template")
     await saved(ada.page)
     other = await visit(like=ada)
     await other.page.goto(ada.page.url)
@@ -170,11 +165,8 @@ async def test_a_change_made_elsewhere_is_a_choice_and_never_overwritten(visit: 
 
 
 async def test_work_that_was_not_saved_yet_is_there_after_a_crash(visit: Visit) -> None:
-    ada = await visit()
+    ada = await begun_with(visit, "Template")
     page = ada.page
-    await new_agent(ada)
-    await nodes(page).first.click()
-    await pick(page, "Template")
     await saved(page)
     address = page.url
     await ada.context.set_offline(True)
@@ -188,11 +180,7 @@ async def test_work_that_was_not_saved_yet_is_there_after_a_crash(visit: Visit) 
 
 
 async def test_leaving_for_another_page_at_once_loses_nothing_and_asks_nothing(visit: Visit) -> None:
-    ada = await visit()
-    page = ada.page
-    await new_agent(ada)
-    await nodes(page).first.click()
-    await pick(page, "Template")
+    page = (await begun_with(visit, "Template")).page
     await saved(page)
     address = page.url
     await page.get_by_role("textbox", name="Template").fill("In a hurry")
@@ -235,11 +223,7 @@ async def test_an_agent_is_imported_as_json(visit: Visit) -> None:
 
 
 async def test_code_is_written_with_line_numbers_and_gets_its_inputs_by_a_click(visit: Visit) -> None:
-    ada = await visit()
-    page = ada.page
-    await new_agent(ada)
-    await nodes(page).first.click()
-    await pick(page, "Code")
+    page = (await begun_with(visit, "Code")).page
     inspector = page.get_by_role("complementary", name="Selected node")
     code = inspector.get_by_role("textbox", name="Code", exact=True)
     await code.click()

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.conftest import Visit
+from tests.e2e.conftest import Visit, Visitor
 
 RUN_URL = re.compile(r"/runs/[0-9a-f-]{36}$")
 NODES = ("start", "hook", "classify", "route", "offer", "approve", "reply")
@@ -56,7 +56,8 @@ async def test_from_home_to_a_green_run(visit: Visit, scheme: str) -> None:
     await expect(page.get_by_role("group", name="Output").last).to_contain_text("Dear Ada")
 
 
-async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit: Visit) -> None:
+async def _with_a_hot_lead(visit: Visit) -> Visitor:
+    """A visitor on the page of a run that waits for somebody's approval."""
     ada = await visit()
     page = ada.page
     await open_sample(page, ada.url)
@@ -68,6 +69,12 @@ async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit:
     await page.get_by_role("button", name="Run", exact=True).click()
     await page.wait_for_url(RUN_URL)
     await expect(page.locator("main header").locator("[data-status=waiting]")).to_be_visible()
+    return ada
+
+
+async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit: Visit) -> None:
+    ada = await _with_a_hot_lead(visit)
+    page = ada.page
     await expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
 
     inbox = await visit(like=ada)
@@ -85,17 +92,8 @@ async def test_a_hot_lead_waits_for_a_person_who_approves_it_in_the_inbox(visit:
 
 
 async def test_a_waiting_run_is_cancelled_on_its_page(visit: Visit) -> None:
-    ada = await visit()
+    ada = await _with_a_hot_lead(visit)
     page = ada.page
-    await open_sample(page, ada.url)
-    await page.get_by_role("tab", name="Input").click()
-    await page.get_by_label("Trigger data, as JSON").fill(
-        '{"name": "Ben", "message": "We want to buy 500 licenses today, budget is approved, '
-        'call me urgently"}'
-    )
-    await page.get_by_role("button", name="Run", exact=True).click()
-    await page.wait_for_url(RUN_URL)
-    await expect(page.locator("main header").locator("[data-status=waiting]")).to_be_visible()
     await page.get_by_role("button", name="Cancel run").click()
     await expect(page.locator("main header").locator("[data-status=cancelled]")).to_be_visible()
     await page.get_by_role("button", name="Run again").click()

@@ -21,7 +21,7 @@ from tests.support.event_order import contradictions
 from tests.support.mixed_graphs import AT_LARGE, MIXED
 from tests.support.mortal_worker import Mortal
 from tests.support.outside import ENDED, Outside, outside
-from tests.support.processes import PATIENCE, clean_environment
+from tests.support.processes import PATIENCE, environment_over
 
 NAP = 6.0
 GRAPHS = ["waits", "rounds", "careful"]
@@ -32,11 +32,8 @@ FEWEST = 10
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
-    return clean_environment(
-        DATABASE_URL=settings.database_url,
-        REDIS_URL=settings.redis_url,
-        AGENTFLOW_SECRET_KEY=settings.secret_key.get_secret_value(),
-        AGENTFLOW_DATA_DIR=str(settings.data_dir),
+    return environment_over(
+        settings,
         AGENTFLOW_ALLOWED_PRIVATE_HOSTS="127.0.0.1",
         AGENTFLOW_RECONCILE_SECONDS="0.1",
         AGENTFLOW_POLL_SECONDS="0.1",

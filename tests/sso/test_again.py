@@ -1,13 +1,12 @@
 """A fresh sign-in at a provider as a proof that it is really them, and all that must not pass for one."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 from sqlalchemy import func, select
 from sqlmodel import col
 
@@ -15,37 +14,13 @@ from agentflow_app.accounts.models import User
 from agentflow_app.accounts.sessions import SESSION_COOKIE, actor_for_session
 from agentflow_app.accounts.tokens import issue_access_token
 from agentflow_app.core.database import database
-from agentflow_app.core.settings import settings as current_settings
-from agentflow_app.sso import again, clients
+from agentflow_app.sso import again
 from agentflow_app.sso.models import SocialIdentity
 from tests.sso.test_sign_in import Company, company  # noqa: F401  # a fixture
 from tests.sso.test_social import _knows, _new, _with_github
-from tests.support.github import CLIENT_ID, CLIENT_SECRET, GitHub, github
-from tests.support.identity_provider import CLIENT_ID as GOOGLE_ID
-from tests.support.identity_provider import CLIENT_SECRET as GOOGLE_SECRET
+from tests.support.github import GitHub
 from tests.support.identity_provider import IdentityProvider
 from tests.support.window import Window
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[GitHub]:
-    with github() as started:
-        yield started
-
-
-@pytest.fixture
-def public(hub: GitHub, idp: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "rate_limit_auth": "off",
-        "allowed_private_hosts": [hub.host, idp.host],
-        "github_url": f"http://{hub.host}",
-        "github_client_id": CLIENT_ID,
-        "github_client_secret": SecretStr(CLIENT_SECRET),
-        "google_client_id": GOOGLE_ID,
-        "google_client_secret": SecretStr(GOOGLE_SECRET),
-    }.items():
-        monkeypatch.setattr(current_settings(), name, value)
-    monkeypatch.setattr(clients, "GOOGLE", idp.issuer)
 
 
 @pytest.fixture

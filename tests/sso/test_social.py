@@ -2,13 +2,12 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pyotp import TOTP
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -26,32 +25,11 @@ from agentflow_app.sso.domains import vouch
 from agentflow_app.sso.github import _api
 from agentflow_app.sso.social import linked
 from tests.actors import PASSWORD, Person, password_hash
-from tests.support.github import CLIENT_ID, CLIENT_SECRET, GitHub, github
-from tests.support.identity_provider import CLIENT_ID as GOOGLE_ID
-from tests.support.identity_provider import CLIENT_SECRET as GOOGLE_SECRET
+from tests.support.github import GitHub
 from tests.support.identity_provider import IdentityProvider
 from tests.support.window import Window
 
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[GitHub]:
-    with github() as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def configured(hub: GitHub, idp: IdentityProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "rate_limit_auth": "off",
-        "allowed_private_hosts": [hub.host, idp.host],
-        "github_url": f"http://{hub.host}",
-        "github_client_id": CLIENT_ID,
-        "github_client_secret": SecretStr(CLIENT_SECRET),
-        "google_client_id": GOOGLE_ID,
-        "google_client_secret": SecretStr(GOOGLE_SECRET),
-    }.items():
-        monkeypatch.setattr(current_settings(), name, value)
-    monkeypatch.setattr(clients, "GOOGLE", idp.issuer)
+pytestmark = pytest.mark.usefixtures("public")
 
 
 def _knows(hub: GitHub, login: str, *emails: tuple[str, bool, bool], name: str | None = None) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from agentflow_app.core.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 360.0
 """Seconds after which another process counts as hung, on the slowest machine."""
@@ -45,6 +47,17 @@ def clean_environment(**extra: str) -> dict[str, str]:
         if name not in _NOT_INHERITED and not name.startswith("AGENTFLOW_")
     }
     return kept | extra
+
+
+def environment_over(settings: Settings, **extra: str) -> dict[str, str]:
+    """For a process over the session's services."""
+    return clean_environment(
+        DATABASE_URL=settings.database_url,
+        REDIS_URL=settings.redis_url,
+        AGENTFLOW_SECRET_KEY=settings.secret_key.get_secret_value(),
+        AGENTFLOW_DATA_DIR=str(settings.data_dir),
+        **extra,
+    )
 
 
 def eventually(true: Callable[[], object], seconds: float = PATIENCE) -> None:

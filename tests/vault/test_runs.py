@@ -16,7 +16,7 @@ from agentflow_app.executions.stream import follow, wait_for_end
 from engine.masking import MASK
 from engine.testing import LocalEgress
 from tests.actors import Person, definition, node, published, running
-from tests.engine.http_server import Answer, Request, serving
+from tests.engine.http_server import Answer, Request, Server, serving
 from tests.vault.test_vault import dumped
 
 CANARY = "canary/5d1e+77=secret value"
@@ -244,22 +244,19 @@ class TokenServer:
         )
 
 
+async def keep_client(person: Person, server: Server, **fields: Any) -> str:
+    """A credential whose token comes from the server that it is for."""
+    client = {"client_id": "me", "client_secret": "client-canary", "token_url": server.url + "/token"}
+    hosts = {"allowed_hosts": [server.url]}
+    return await keep(person, "credentials", name="CRM", type="oauth2", **client, **hosts, **fields)
+
+
 async def test_a_token_is_fetched_once_for_all_and_kept(
     alice: Person, runtime: ExecutionRuntime, local_egress: LocalEgress, settings: Settings
 ) -> None:
     tokens = TokenServer()
     async with serving(tokens) as server:
-        await keep(
-            alice,
-            "credentials",
-            name="CRM",
-            type="oauth2",
-            allowed_hosts=[server.url],
-            token_url=server.url + "/token",
-            client_id="me",
-            client_secret="client-canary",
-            scopes=["a", "b"],
-        )
+        await keep_client(alice, server, scopes=["a", "b"])
         graph = definition(ask(server.url, credential_id="CRM"))
         runs = await asyncio.gather(*(run(alice, graph) for _ in range(4)))
     assert [each["status"] for each in runs] == ["completed"] * 4
@@ -276,19 +273,8 @@ async def test_a_refresh_token_is_exchanged_and_its_successor_kept(
 ) -> None:
     tokens = TokenServer(expires_in=-1)
     async with serving(tokens) as server:
-        credential_id = await keep(
-            alice,
-            "credentials",
-            name="CRM",
-            type="oauth2",
-            grant="refresh_token",
-            allowed_hosts=[server.url],
-            token_url=server.url + "/token",
-            client_id="me",
-            client_secret="client-canary",
-            client_auth="body",
-            refresh_token="refresh-0-canary",
-        )
+        more = {"grant": "refresh_token", "client_auth": "body", "refresh_token": "refresh-0-canary"}
+        credential_id = await keep_client(alice, server, **more)
         graph = definition(ask(server.url, credential_id="CRM"))
         assert (await run(alice, graph))["status"] == "completed"
         changed = await alice.client.put(f"/org/credentials/{credential_id}", json={"scopes": ["x"]})
@@ -304,16 +290,7 @@ async def test_a_refused_token_says_why_and_nothing_more(
     tokens = TokenServer()
     tokens.status = 401
     async with serving(tokens) as server:
-        await keep(
-            alice,
-            "credentials",
-            name="CRM",
-            type="oauth2",
-            allowed_hosts=[server.url],
-            token_url=server.url + "/token",
-            client_id="me",
-            client_secret="client-canary",
-        )
+        await keep_client(alice, server)
         ended = await run(alice, definition(ask(server.url, credential_id="CRM")))
     assert ended["error"]["message"] == "The token for 'CRM' could not be fetched: 401 invalid_client"
     assert len(server.requests) == 1

@@ -24,21 +24,15 @@ from agentflow_app.core.settings import Settings
 from agentflow_app.executions import claims
 from agentflow_app.executions.stream import follow
 from tests.actors import GREETING, REVIEW, Person, definition, ended, node, published
-from tests.support.processes import PATIENCE, ROOT, clean_environment
+from tests.support.processes import PATIENCE, ROOT, environment_over
 from workers import scheduler
 
 
 @contextmanager
 def process(settings: Settings, role: str, **extra: str) -> Iterator["subprocess.Popen[bytes]"]:
     """`agentflow <role>` over the session's services; stopped at the end."""
-    environment = clean_environment(
-        DATABASE_URL=settings.database_url,
-        REDIS_URL=settings.redis_url,
-        AGENTFLOW_SECRET_KEY=settings.secret_key.get_secret_value(),
-        AGENTFLOW_DATA_DIR=str(settings.data_dir),
-        AGENTFLOW_LEASE_SECONDS="3",
-        AGENTFLOW_ALLOWED_PRIVATE_HOSTS="127.0.0.1",
-        **extra,
+    environment = environment_over(
+        settings, AGENTFLOW_LEASE_SECONDS="3", AGENTFLOW_ALLOWED_PRIVATE_HOSTS="127.0.0.1", **extra
     )
     command = [sys.executable, "-m", "agentflow_app.roles", role]
     with (

@@ -4,6 +4,7 @@ Secrets pass once, and go with their dialog.
 """
 
 import base64
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,34 +153,36 @@ class Security(Proving, PageState, rx.State):
         if not is_open:
             self._forget()
 
-    @event
-    @acts
-    async def change_password(self, form: dict[str, Any]) -> Any:
+    async def _do(self, act: Callable[[Actor], Awaitable[object]], told: str) -> Any:
+        """Does it and shows how things stand then, or what is wrong beside the question."""
         actor = await actor_of(self)
-        given = {name: secret_of(form, name) for name in ("old_password", "new_password")}
         try:
-            await recovery.change_password(actor, read_form(PasswordChange, given))
+            await act(actor)
         except AppError as error:
             self.error = problem(error)
             return None
         self._forget()
         await self._read(actor)
-        return rx.toast.success("Your password is changed, and your other sessions have ended")
+        return rx.toast.success(told)
+
+    async def _set_password(self, form: dict[str, Any], told: str, *fields: str) -> Any:
+        given = {name: secret_of(form, name) for name in fields}
+
+        async def change(actor: Actor) -> None:
+            await recovery.change_password(actor, read_form(PasswordChange, given))
+
+        return await self._do(change, f"{told}, and your other sessions have ended")
+
+    @event
+    @acts
+    async def change_password(self, form: dict[str, Any]) -> Any:
+        return await self._set_password(form, "Your password is changed", "old_password", "new_password")
 
     @event
     @acts
     async def set_password(self, form: dict[str, Any]) -> Any:
         """The first one."""
-        actor = await actor_of(self)
-        try:
-            given = {"new_password": secret_of(form, "new_password")}
-            await recovery.change_password(actor, read_form(PasswordChange, given))
-        except AppError as error:
-            self.error = problem(error)
-            return None
-        self._forget()
-        await self._read(actor)
-        return rx.toast.success("You can log in with your password now, and your other sessions have ended")
+        return await self._set_password(form, "You can log in with your password now", "new_password")
 
     async def _begin_totp(self, actor: Actor) -> None:
         begun = await second_factor.begin(actor, None)
@@ -217,15 +220,10 @@ class Security(Proving, PageState, rx.State):
     @event
     @acts
     async def disable_totp(self, form: dict[str, Any]) -> Any:
-        actor = await actor_of(self)
-        try:
+        async def disable(actor: Actor) -> None:
             await second_factor.disable(actor, read_form(Disable, {"code": text_of(form, "code")}))
-        except AppError as error:
-            self.error = problem(error)
-            return None
-        self._forget()
-        await self._read(actor)
-        return rx.toast.success("The authenticator app is turned off")
+
+        return await self._do(disable, "The authenticator app is turned off")
 
     @event
     @acts
@@ -275,29 +273,18 @@ class Security(Proving, PageState, rx.State):
     @event
     @acts
     async def remove_passkey(self) -> Any:
-        actor = await actor_of(self)
-        try:
+        async def remove(actor: Actor) -> None:
             await passkeys.remove(actor, id_of(self.passkey.id), None)
-        except AppError as error:
-            self.error = problem(error)
-            return None
-        self._forget()
-        await self._read(actor)
-        return rx.toast.success("The passkey no longer works")
+
+        return await self._do(remove, "The passkey no longer works")
 
     @event
     @acts
     async def unlink(self) -> Any:
-        actor = await actor_of(self)
-        try:
+        async def unlink(actor: Actor) -> None:
             await identities.unlink(actor, id_of(self.identity.id))
-        except AppError as error:
-            self.error = problem(error)
-            return None
-        name = self.identity.name
-        self._forget()
-        await self._read(actor)
-        return rx.toast.success(f"{name} is unlinked")
+
+        return await self._do(unlink, f"{self.identity.name} is unlinked")
 
     @event
     @acts
