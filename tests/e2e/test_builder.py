@@ -298,3 +298,6 @@ async def test_settings_names_and_addresses_are_where_one_looks_for_them(visit: 
     await expect(secret).to_have_value("{{ secrets.SIGNING }}")
     await page.get_by_role("button", name="Settings of the agent").click()
     await expect(dialog.get_by_label("Budget, USD")).to_have_value("2.5")
+    await page.reload()
+    await expect(nodes(page)).to_have_count(3)
+    await expect(dialog).to_have_count(0)

@@ -13,7 +13,11 @@ async def test_what_is_saved_is_what_the_agent_has(alice: Person, open_tab: Open
     await tab.send(Builder, "load")
     await tab.send(AgentForm, "open_form")
     state = tab.state(AgentForm)
-    assert (state.is_open, state.row.timeout_seconds, state.row.max_retries) == (True, "3600", "3")
+    assert (tab.state(Builder).settings_open, state.row.timeout_seconds, state.row.max_retries) == (
+        True,
+        "3600",
+        "3",
+    )
     assert (state.row.max_cost, state.row.error_agent_id) == ("", "")
     assert [each.path for each in state.others] == [other]
     form = {
@@ -27,7 +31,7 @@ async def test_what_is_saved_is_what_the_agent_has(alice: Person, open_tab: Open
         "error_agent_id": other,
     }
     await tab.send(AgentForm, "save", form)
-    assert (state.is_open, state.error) == (False, "")
+    assert (tab.state(Builder).settings_open, state.error) == (False, "")
     shown = (await alice.client.get(url)).json()
     assert (shown["name"], shown["description"]) == ("Greeter", "Says hello")
     assert shown["settings"] == {
@@ -62,5 +66,7 @@ async def test_what_cannot_be_is_said_in_the_dialog(
     ):
         await tab.send(AgentForm, "save", {"name": "Greeter", field: value})
         assert told in state.error
-        assert state.is_open
+        assert tab.state(Builder).settings_open
     assert (await alice.client.get(f"/agents/{agent_id}")).json() == before
+    await tab.send(Builder, "load")
+    assert not tab.state(Builder).settings_open

@@ -38,7 +38,6 @@ class SettingsRow:
 class AgentForm(PageState, rx.State):
     """The dialog; what it shows was read when it was opened."""
 
-    is_open: bool = False
     row: SettingsRow = SettingsRow()
     others: list[NamedRow] = []
     """The agents that may run when this one fails."""
@@ -60,11 +59,11 @@ class AgentForm(PageState, rx.State):
         chosen = self.row.error_agent_id
         if chosen and chosen not in {each.path for each in self.others}:
             self.others = [*self.others, NamedRow("One that cannot be run now", chosen)]
-        self.error, self.is_open = "", True
+        self.error, builder.settings_open = "", True
 
     @event
     async def set_open(self, is_open: bool) -> None:
-        self.is_open = bool(is_open)
+        (await self.get_state(Builder)).settings_open = bool(is_open)
 
     @event
     @acts
@@ -80,7 +79,7 @@ class AgentForm(PageState, rx.State):
         except AppError as error:
             self.error = problem(error)
             return None
-        builder.agent.name, self.is_open = agent.name, False
+        builder.agent.name, builder.settings_open = agent.name, False
         return rx.toast.success("Saved", description="It holds for runs that start from now on.")
 
 
@@ -183,7 +182,7 @@ def settings_dialog() -> rx.Component:
             on_submit=AgentForm.save,
             class_name="flex flex-col gap-4",
         ),
-        is_open=AgentForm.is_open,
+        is_open=Builder.settings_open,
         on_open_change=AgentForm.set_open,
         actions=[button("Save", kind="primary", type="submit", form="agent-settings")],
     )

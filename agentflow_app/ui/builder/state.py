@@ -79,6 +79,7 @@ class Builder(PageState, rx.State):
     testing: bool = False
     starting: bool = False
 
+    settings_open: bool = False
     publish_open: bool = False
     publishing: bool = False
     message: str = ""
