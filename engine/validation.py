@@ -97,14 +97,6 @@ class _Validator:
             )
             return
         self.kinds[node.id] = kind
-        if kind.repeats and node.timeout_seconds is not None:
-            yield Problem(
-                "INVALID_CONFIG",
-                "A loop as a whole has no timeout; give one to the nodes in its body, or to the agent.",
-                node_id=node.id,
-                field="timeout_seconds",
-                severity="warning",
-            )
         try:
             self.configs[node.id] = checked(kind, node.config, draft=True)
         except InvalidConfigError as error:

@@ -156,6 +156,5 @@ def test_loops_in_loops_without_end_are_checked_in_time():
     assert validate(graph(*parts)) == []
 
 
-def test_a_timeout_of_a_whole_loop_is_not_kept_so_it_is_told():
-    (problem,) = validate(graph({**loop(), "timeout_seconds": 5}, put("a"), "l:each>a", "a>l"))
-    assert (problem.field, problem.severity) == ("timeout_seconds", "warning")
+def test_a_loop_may_have_a_timeout_as_every_node_may():
+    assert validate(graph({**loop(), "timeout_seconds": 5}, put("a"), "l:each>a", "a>l")) == []
