@@ -30,7 +30,7 @@ async def saved(page: Page) -> None:
 
 async def pick(page: Page, label: str) -> None:
     palette = page.get_by_role("complementary", name="Nodes")
-    await palette.get_by_role("button", name=label).click()
+    await palette.get_by_role("button", name=re.compile(f"^{label} ")).click()
 
 
 async def begun_with(visit: Visit, label: str) -> Visitor:
@@ -267,12 +267,13 @@ async def test_settings_names_and_addresses_are_where_one_looks_for_them(visit: 
     ada = await visit()
     page = ada.page
     await new_agent(ada)
-    await pick(page, "Webhook")
     inspector = page.get_by_role("complementary", name="Selected node")
-    await expect(inspector.get_by_text("/api/v1/hooks/")).to_be_visible()
     await pick(page, "Form")
     await expect(inspector.get_by_text("/api/v1/public/forms/")).to_be_visible()
-    await nodes(page).filter(has_text="Webhook").click()
+    await nodes(page).filter(has_text="Form").press("Delete")
+    await expect(nodes(page)).to_have_count(1)
+    await pick(page, "Webhook")
+    await expect(inspector.get_by_text("/api/v1/hooks/")).to_be_visible()
     secret = inspector.get_by_label("Signing secret")
     await expect(secret.locator("option")).to_have_text(["None"])
     async with ada.context.expect_page() as opened:
@@ -299,5 +300,5 @@ async def test_settings_names_and_addresses_are_where_one_looks_for_them(visit: 
     await page.get_by_role("button", name="Settings of the agent").click()
     await expect(dialog.get_by_label("Budget, USD")).to_have_value("2.5")
     await page.reload()
-    await expect(nodes(page)).to_have_count(3)
+    await expect(nodes(page)).to_have_count(2)
     await expect(dialog).to_have_count(0)

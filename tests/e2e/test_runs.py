@@ -53,8 +53,10 @@ async def test_a_run_is_replayed_with_another_output_and_its_dialog_stays_with_i
 
     await ada.go("/runs")
     ticks = page.get_by_role("checkbox", name="Compare this run of Speaker")
-    await ticks.nth(1).check()
-    await ticks.nth(2).check()
+    for row in (1, 2):
+        # Ticked once the server says so, which `check` does not wait for.
+        await ticks.nth(row).click()
+        await expect(ticks.nth(row)).to_be_checked()
     await page.get_by_role("link", name="Compare the two runs").click()
     await page.wait_for_url(f"**/runs/{other['id']}/compare/{run['id']}")
     await expect(page.get_by_role("heading", name="Two runs compared")).to_be_visible()
