@@ -84,8 +84,11 @@ export function load({ agent_id: agentId, definition, revision, read_only: readO
   const copy = readOnly ? null : kept(agentId);
   const unsaved = copy !== null && !same(copy.definition, definition);
   const outdated = unsaved && copy.revision !== revision;
+  const shown = unsaved ? copy.definition : definition;
+  // A page may be told twice what it shows: what was selected and can be undone stays.
+  const known = agentId === state.agentId && same(shown, state.definition);
   publish({
-    ...blank(),
+    ...(known ? state : blank()),
     // These come beside the draft, and may have come before it.
     sample: state.sample,
     problems: state.problems,
@@ -93,7 +96,7 @@ export function load({ agent_id: agentId, definition, revision, read_only: readO
     readOnly,
     revision: unsaved ? copy.revision : revision,
     theirs: revision,
-    definition: { ...EMPTY, ...(unsaved ? copy.definition : definition) },
+    definition: known ? state.definition : { ...EMPTY, ...shown },
     saved: outdated ? "conflict" : unsaved ? "dirty" : "saved",
   });
   if (!unsaved) discard();
