@@ -26,6 +26,7 @@ START_SECONDS = 15.0
 """What a process may take beside the code's own time, on a machine that has much else to do."""
 FRAME_BYTES = 1 << 20
 """Of an answer, beside the output and what was printed."""
+_CRASHED = "The process that ran the code died; it may have needed more memory than there is"
 
 
 class ProcessSandbox:
@@ -58,7 +59,16 @@ class ProcessSandbox:
             await _end(self._spares.pop())
 
     async def _run(self, request: dict[str, Any]) -> Ran:
-        process = await self._process()
+        while self._spares:
+            spare = self._spares.pop()
+            # One that says nothing may have died while it stood ready, which nobody saw yet.
+            if spare.returncode is None and (ran := await self._run_in(spare, request)) is not None:
+                return ran
+        ran = await self._run_in(await self._start(), request)
+        return ran or _failed(CodeCrashedError(_CRASHED))
+
+    async def _run_in(self, process: Process, request: dict[str, Any]) -> Ran | None:
+        """None where it ended without a word."""
         try:
             async with asyncio.timeout(self._limits.seconds + START_SECONDS):
                 answer = await self._ask(process, json.dumps(request).encode())
@@ -68,14 +78,7 @@ class ProcessSandbox:
             await _end(process)
         if answer is None:
             return _failed(CodeLimitError("The output is too large"))
-        return _read(answer)
-
-    async def _process(self) -> Process:
-        while self._spares:
-            process = self._spares.pop()
-            if process.returncode is None:
-                return process
-        return await self._start()
+        return _read(answer) if answer else None
 
     async def _start(self) -> Process:
         try:
@@ -143,8 +146,7 @@ def _read(answer: bytes) -> Ran:
     try:
         told = json.loads(answer)
     except ValueError:
-        crashed = "The process that ran the code died; it may have needed more memory than there is"
-        return _failed(CodeCrashedError(crashed))
+        return _failed(CodeCrashedError(_CRASHED))
     failure = told["failure"]
     return Ran(told["output"], told["printed"], cut=told["cut"], failure=_error(failure) if failure else None)
 

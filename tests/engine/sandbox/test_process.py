@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -109,8 +110,9 @@ async def test_spares_stand_ready_and_dead_ones_are_not_used(sandbox):
         await asyncio.sleep(0.01)
     (spare,) = processes()
     spare.kill()
-    while spare.status() != psutil.STATUS_ZOMBIE if spare.is_running() else False:
-        await asyncio.sleep(0.01)
+    with suppress(psutil.NoSuchProcess):
+        while spare.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.01)
     assert (await sandbox.run("2", {}, seed="s")).output == 2
 
 
