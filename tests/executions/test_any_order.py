@@ -322,8 +322,10 @@ async def _flushed() -> None:
 
 @asynccontextmanager
 async def _alone(owner_url: str, org_id: UUID) -> AsyncIterator[None]:
-    """Nothing of other organizations is claimed meanwhile."""
+    """Nothing of other organizations is claimed meanwhile, nor is there what other tests made wrong in it."""
     with psycopg.connect(owner_url, autocommit=True) as connection:
+        for table in ("executions", "usage_records", "idempotency_keys"):
+            connection.execute(f"DELETE FROM {table} WHERE org_id <> %s".encode(), (org_id,))
         rows = connection.execute(
             "UPDATE organizations SET suspended_at = now() WHERE id <> %s AND suspended_at IS NULL"
             " RETURNING id",
