@@ -4,9 +4,9 @@ Past the ORM and its pool. As the app role each transaction is in its own tenant
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -21,12 +21,13 @@ from agentflow_app.core.database import (
     unavailable_when_down,
 )
 from agentflow_app.core.errors import Unavailable
+from agentflow_app.core.pipeline import PipelinedConnection, Statement
 from agentflow_app.core.serialization import loads
 from agentflow_app.core.settings import settings
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-Statement = tuple[bytes, Mapping[str, Any]]
+_SET_TENANT = SET_TENANT.encode()
 LARGEST_BATCH = 64
 LONGEST_SECONDS = 30.0
 """After so long a database that keeps its connections open but does nothing counts as away."""
@@ -38,42 +39,38 @@ class Lane:
 
     def __init__(self, role: DatabaseRole = "app") -> None:
         self._role = role
-        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+        self._connection: PipelinedConnection | None = None
 
     async def transact(self, org_id: UUID | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
         """The rows of each statement, once all are committed. Raises Unavailable, and psycopg.Error."""
         try:
             async with asyncio.timeout(LONGEST_SECONDS), unavailable_when_down():
-                return await self._transact(await self._connected(), org_id, statements)
+                return await self._transact(org_id, statements)
         except TimeoutError as error:
             raise Unavailable("The database does not answer; try again in a moment", retry_after=2) from error
 
-    async def _transact(
-        self,
-        connection: psycopg.AsyncConnection[TupleRow],
-        org_id: UUID | None,
-        statements: Sequence[Statement],
-    ) -> list[list[TupleRow]]:
+    async def _transact(self, org_id: UUID | None, statements: Sequence[Statement]) -> list[list[TupleRow]]:
+        connection = await self._connected()
         try:
-            async with connection.pipeline(), connection.transaction():
-                if org_id is not None:
-                    await connection.execute(SET_TENANT, {"org": str(org_id), "user": ""})
-                cursors = [await connection.execute(sql, given) for sql, given in statements]
-            return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            if org_id is None:
+                return await connection.transact(statements)
+            scope = {"org": str(org_id), "user": ""}
+            return (await connection.transact([(_SET_TENANT, scope), *statements]))[1:]
         except BaseException:
             # Whatever state it is in, the next transaction must not be part of it.
             self._connection = None
             await connection.close()
             raise
 
-    async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
+    async def _connected(self) -> PipelinedConnection:
         if self._connection is None or self._connection.closed:
             url = role_url(settings(), self._role).set(drivername="postgresql")
             address = url.render_as_string(hide_password=False)
-            self._connection = await psycopg.AsyncConnection.connect(
+            connection = await psycopg.AsyncConnection.connect(
                 address, autocommit=True, **connection_options(f"{self._role}-lane")
             )
-            set_json_loads(loads, self._connection)
+            set_json_loads(loads, connection)
+            self._connection = PipelinedConnection(connection)
         return self._connection
 
     async def close(self) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from agentflow_app.core.jobs import hints
-from agentflow_app.core.lanes import Statement, lanes, system_lane
+from agentflow_app.core.lanes import lanes, system_lane
+from agentflow_app.core.pipeline import Statement
 from agentflow_app.core.serialization import dumps
 from agentflow_app.executions.base import RUN_JOB
 from engine.events import money

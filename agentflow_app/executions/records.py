@@ -12,7 +12,8 @@ from uuid import UUID
 import orjson
 
 from agentflow_app.core.ids import new_id
-from agentflow_app.core.lanes import Batches, Statement, lanes
+from agentflow_app.core.lanes import Batches, lanes
+from agentflow_app.core.pipeline import Statement
 from agentflow_app.core.serialization import dumps
 from agentflow_app.executions.kin import Kin
 from agentflow_app.executions.payloads import Kept, Refs

@@ -36,6 +36,17 @@ async def test_what_fails_leaves_nothing_and_the_next_goes_on(alice: Person) -> 
     await one.close()
 
 
+async def test_more_goes_through_than_fits_on_the_way(alice: Person) -> None:
+    """Each side has to hear the other before it has said everything."""
+    one = Lanes("app", 1)
+    text = "x" * 10_000_000
+    echo = (b"SELECT %(text)s::text, 5 %% 3, %(text)s::text, %(n)s::int", {"text": text, "n": 1})
+    for n in (1, 100_000):
+        answers = await one.transact(alice.actor.org_id, [(echo[0], {**echo[1], "n": n})] * 3)
+        assert answers == [[(text, 2, text, n)]] * 3
+    await one.close()
+
+
 async def test_a_connection_that_was_cut_is_made_anew(alice: Person) -> None:
     org_id = alice.actor.org_id
     ((pid,),) = (await lanes().transact(org_id, [(b"SELECT pg_backend_pid()", {})]))[0]

@@ -74,12 +74,12 @@ def _numbered(notes: int, fatal: int | None) -> Callable[[str], None]:
 
 
 def _mark_commits(come_by: Callable[[str], None]) -> None:
-    """A transaction in a pipeline is committed when the pipeline is through."""
     import psycopg
 
+    from agentflow_app.core.pipeline import PipelinedConnection
+
     _around(psycopg.AsyncConnection, "commit", come_by, "commit")
-    _around(psycopg.AsyncTransaction, "__aexit__", come_by, "commit", after=False)
-    _around(psycopg.AsyncPipeline, "__aexit__", come_by, "commit", before=False)
+    _around(PipelinedConnection, "transact", come_by, "commit")
 
 
 def _mark_requests(come_by: Callable[[str], None]) -> None:
@@ -101,24 +101,14 @@ def _mark_acknowledgements(come_by: Callable[[str], None]) -> None:
     _RedisConsumer.ack = ack
 
 
-def _around(
-    owner: type,
-    method: str,
-    come_by: Callable[[str], None],
-    name: str,
-    *,
-    before: bool = True,
-    after: bool = True,
-) -> None:
+def _around(owner: type, method: str, come_by: Callable[[str], None], name: str) -> None:
     inner: Callable[..., Awaitable[Any]] = getattr(owner, method)
 
     @functools.wraps(inner)
     async def marked(*args: Any, **options: Any) -> Any:
-        if before:
-            come_by(f"before {name}")
+        come_by(f"before {name}")
         found = await inner(*args, **options)
-        if after:
-            come_by(f"after {name}")
+        come_by(f"after {name}")
         return found
 
     setattr(owner, method, marked)
