@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import Histogram
 from starlette.datastructures import Headers
@@ -220,7 +220,6 @@ def create_api(config: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    api = APIRouter(prefix=BASE)
     for router in (
         triggers.router,
         triggers.public,
@@ -261,8 +260,7 @@ def create_api(config: Settings | None = None) -> FastAPI:
         documentation.router,
         audit.router,
     ):
-        api.include_router(router)
-    app.include_router(api)
+        app.include_router(router, prefix=BASE)
     app.include_router(health.router)
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 
 from agentflow_app.accounts.sessions import session_cookie
 from agentflow_app.core.frontend import sources
+from agentflow_app.core.memory import settle
 from agentflow_app.core.origin import is_foreign
 from agentflow_app.core.settings import Settings
 from agentflow_app.core.startup import StartupError
@@ -46,11 +47,13 @@ def serve(config: Settings) -> None:
     # By name: workers import this package too, and must not load Reflex with it.
     root = importlib.import_module("agentflow_app.agentflow_app").app
     pages = build / "build" / "client"
-    door = FrontDoor(root(), (pages / "signup" / "index.html").read_text("utf-8"))
+    everything = ApiFirst(root(), root.api_transformer)
+    door = FrontDoor(everything, (pages / "signup" / "index.html").read_text("utf-8"))
     application = SecurityHeaders(CachedAssets(door), config, pages, door.page)
     root.sio.eio.cors_allowed_origins = lambda page, environ: (
         not is_foreign(page, environ.get("HTTP_HOST", ""))
     )
+    settle()
     uvloop.run(_run(application, config))
 
 
@@ -68,6 +71,18 @@ async def _run(application: Any, config: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     await server.serve()
+
+
+class ApiFirst:
+    """Calls of the API go there at once, past what only pages need."""
+
+    def __init__(self, application: Any, api: Any) -> None:
+        self._application = application
+        self._api = api
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        called = scope["type"] == "http" and scope["path"].startswith("/api/")
+        await (self._api if called else self._application)(scope, receive, send)
 
 
 class FrontDoor:

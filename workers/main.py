@@ -18,6 +18,7 @@ from agentflow_app.core.database import close_database
 from agentflow_app.core.errors import AppError
 from agentflow_app.core.jobs import broker
 from agentflow_app.core.lanes import close_lanes
+from agentflow_app.core.memory import settle
 from agentflow_app.core.redis import close_redis
 from agentflow_app.executions.runtime import ExecutionRuntime
 from agentflow_app.providers.service import close_models
@@ -67,6 +68,7 @@ class WorkerProcess:
         pulse = asyncio.create_task(heartbeats.beat_forever("worker", name))
         self._runtime.start()
         receiver.start()
+        settle()
         logger.info("Worker ready", extra={"worker": name})
         await stop.wait()
         logger.info("Worker stopping")
