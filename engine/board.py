@@ -17,7 +17,7 @@ from engine.errors import (
 )
 from engine.expressions import compile_condition
 from engine.flow import joined
-from engine.graph import Graph
+from engine.graph import graph_of
 from engine.nodes import registry
 from engine.nodes.base import Rounds
 from engine.passes import LoopRun, Pass
@@ -48,7 +48,7 @@ class Board:
         record: Callable[[Step], None],
         fail: Callable[[Step, EngineError], None],
     ) -> None:
-        self.graph = Graph(definition)
+        self.graph = graph_of(definition)
         self.begun = 0
         """How many steps were ever begun."""
         self.spent = Decimal(0)

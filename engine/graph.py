@@ -1,10 +1,12 @@
 """The definition as a graph: who comes before whom, and where the edges lead."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 
 from engine.definition import Definition, Edge, Node
 from engine.regions import Regions
+
+MOST_KEPT = 200
 
 
 class Graph:
@@ -125,3 +127,16 @@ class Graph:
                     found.add(other)
                     todo.append(other)
         return found
+
+
+_kept: OrderedDict[int, tuple[Definition, Graph]] = OrderedDict()
+
+
+def graph_of(definition: Definition) -> Graph:
+    """The graph of a definition that does not change any more, made once for as long as it is in use."""
+    known = _kept.get(id(definition))
+    if known is None:
+        known = _kept[id(definition)] = definition, Graph(definition)
+        if len(_kept) > MOST_KEPT:
+            _kept.popitem(last=False)
+    return known[1]

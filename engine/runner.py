@@ -130,7 +130,6 @@ class Runner:
             if states:
                 await self._ports.secrets.used()
             self._board.load(states)
-            self._watch_deadline()
             self._endings.guarded(self._board.begin)
             while True:
                 outcome = await self._advance()
@@ -143,6 +142,7 @@ class Runner:
     async def _advance(self) -> Outcome | None:
         """One round: hear the news, begin what can begin, and end, park or wait."""
         self._read_inbox()
+        self._ensure_in_time()
         if not self._over and not self._releasing:
             await self._start_ready()
         if self._over:
@@ -188,7 +188,6 @@ class Runner:
         signals = await self._writer.park(waiting_for)
         if not signals:
             return Parked(waiting_for)
-        self._watch_deadline()
         self._take_signals(signals)
         for step in self._board.waiting_steps():
             self._set_alarm(step)
@@ -210,6 +209,7 @@ class Runner:
         """Waits for news; what is known by now is written first, so that it is seen."""
         if self._writer.pending:
             await self._writer.flush()
+        self._watch_deadline()
         if not self._inbox:
             await self._wake.wait()
         self._wake.clear()
@@ -230,6 +230,7 @@ class Runner:
             if count % STEPS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
                 self._read_inbox()
+                self._ensure_in_time()
             if self._writer.full and not self._over:
                 await self._writer.flush()
         if slow and not self._over:
@@ -374,11 +375,20 @@ class Runner:
             step.wait_over()
         self._ready.append(step)
 
-    def _watch_deadline(self) -> None:
+    @property
+    def _remaining(self) -> float | None:
+        """Seconds until the execution has taken too long."""
         seconds = self._settings.timeout_seconds
-        if seconds is not None:
-            error = ExecutionTimeoutError(f"This execution took longer than {seconds:g} s")
-            remaining = seconds - self.elapsed_seconds
-            self._alarms.set(
-                "deadline", remaining, lambda: self._post(lambda: self._endings.fail_execution(error))
+        return None if seconds is None else seconds - self.elapsed_seconds
+
+    def _ensure_in_time(self) -> None:
+        if (remaining := self._remaining) is not None and remaining <= 0:
+            seconds = self._settings.timeout_seconds
+            self._endings.fail_execution(
+                ExecutionTimeoutError(f"This execution took longer than {seconds:g} s")
             )
+
+    def _watch_deadline(self) -> None:
+        """What is late is seen anyway once something happens; this is for when nothing does."""
+        if (remaining := self._remaining) is not None:
+            self._alarms.set("deadline", remaining, lambda: self._post(lambda: None))
