@@ -19,7 +19,7 @@ def main() -> None:
     coverage = [sys.executable, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
     # Each of the two has servers of its own; the tests of a file stay together.
-    both = ["-n", "2", "--dist", "loadfile"]
+    both = ["-n", "2", "--dist", "loadfile", "--durations=30"]
     tests = subprocess.run(
         [*coverage, "run", "-m", "pytest", "--no-skips", *both, *sys.argv[1:]], cwd=ROOT, check=False
     )

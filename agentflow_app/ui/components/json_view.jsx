@@ -6,7 +6,7 @@ const LONG = 400;
 function Scalar({ value }) {
   const [whole, setWhole] = useState(false);
   if (typeof value !== "string") {
-    const tone = value === null ? "text-gray-10" : typeof value === "number" ? "text-blue-11" : "text-violet-11";
+    const tone = value === null ? "text-gray-11" : typeof value === "number" ? "text-blue-11" : "text-violet-11";
     return h("span", { className: tone }, String(value));
   }
   const cut = !whole && value.length > LONG;
@@ -39,13 +39,13 @@ function Branch({ name, value, depth }) {
       "button",
       {
         type: "button",
-        className: "-ml-3 text-left rounded",
+        className: "-ml-3 min-h-6 text-left rounded",
         "aria-expanded": open,
         onClick: () => setOpen(!open),
       },
-      h("span", { className: "inline-block w-3 text-gray-9" }, open ? "▾" : "▸"),
+      h("span", { className: "inline-block w-3 text-gray-11" }, open ? "▾" : "▸"),
       label,
-      open ? left : h("span", { className: "text-gray-10" }, `${left} ${entries.length} ${right}`),
+      open ? left : h("span", { className: "text-gray-11" }, `${left} ${entries.length} ${right}`),
     ),
     open && entries.map(([key, child]) => h(Branch, { key, name: key, value: child, depth: depth + 1 })),
     open && h("div", null, right),
