@@ -242,7 +242,7 @@ class ExecutionRuntime:
                 clock=DatabaseClock(claim.claimed_at),
                 secrets=RunSecrets(claim.org_id, claim.id, found.triggered_by_user, way_out),
                 agents=CalledAgents(claim, journal),
-                sandbox=self._sandbox,
+                sandbox=self._sandbox.of(str(claim.org_id)),
             ),
             execution_id=str(claim.id),
             trigger=TriggerInput(

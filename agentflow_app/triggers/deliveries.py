@@ -9,6 +9,7 @@ from uuid import UUID
 from agentflow_app.accounts.tokens import digest
 from agentflow_app.core.idempotency import Call, call_of
 from agentflow_app.core.serialization import loads
+from engine.sizes import is_deep
 
 _IDS = ("webhook-id", "x-github-delivery")
 _SIGNED_IDS = {"stripe": "id", "slack": "event_id"}
@@ -27,7 +28,7 @@ class Delivery:
     method: str
 
     def data(self) -> Any:
-        """The JSON body; a form's fields; anything else as `{"text": …}`."""
+        """The JSON body; a form's fields; anything else, or nested without measure, as `{"text": …}`."""
         kind = self.content_type.partition(";")[0].strip().lower()
         text = self.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
         if kind == "application/x-www-form-urlencoded":
@@ -35,9 +36,10 @@ class Delivery:
         if not text.strip():
             return {}
         try:
-            return loads(self.body)
+            found = loads(self.body)
         except (ValueError, RecursionError):
             return {"text": text}
+        return {"text": text} if is_deep(found) else found
 
     @property
     def names_itself(self) -> bool:

@@ -9,15 +9,16 @@ import sysconfig
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from engine.errors import CodeCrashedError, CodeError, CodeLimitError, EngineError, SandboxUnavailableError
-from engine.ports import Ran
+from engine.ports import Ran, Sandbox
 from engine.sandbox.limits import CodeLimits
+from engine.sandbox.turns import Turns
 
 CHILD = Path(__file__).with_name("child.py")
 # Threads of the child's that hardly do anything must not each have a heap of their own.
@@ -37,14 +38,18 @@ class ProcessSandbox:
 
     def __init__(self, limits: CodeLimits | None = None, *, at_once: int = 2, spares: int = 1) -> None:
         self._limits = limits or CodeLimits()
-        self._room = asyncio.Semaphore(at_once)
+        self._turns = Turns(at_once)
         self._most = spares
         self._spares: list[Process] = []
         self._making: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def run(self, code: str, inputs: Mapping[str, Any], *, seed: str) -> Ran:
-        async with self._room:
+    def of(self, owner: str) -> Sandbox:
+        """For the code of one owner; one that runs much of it keeps the others from their turn no longer."""
+        return _Share(self, owner)
+
+    async def run(self, code: str, inputs: Mapping[str, Any], *, seed: str, owner: str = "") -> Ran:
+        async with self._turns.turn(owner):
             try:
                 return await self._run({"code": code, "inputs": dict(inputs), "seed": seed})
             finally:
@@ -120,6 +125,15 @@ class ProcessSandbox:
     async def _make(self) -> None:
         with suppress(SandboxUnavailableError):  # whoever needs one is told
             self._spares.append(await self._start())
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    sandbox: ProcessSandbox
+    owner: str
+
+    async def run(self, code: str, inputs: Mapping[str, Any], *, seed: str) -> Ran:
+        return await self.sandbox.run(code, inputs, seed=seed, owner=self.owner)
 
 
 @cache

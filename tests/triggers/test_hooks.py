@@ -1,6 +1,7 @@
 """Webhooks: the token is the credential, the body is the data."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -92,6 +93,19 @@ async def test_a_failed_run_is_502_with_the_envelope(
     answer = await anonymous.post(url, json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "EXECUTION_FAILED")
     assert answer.json()["error"]["details"]["execution_id"]
+
+
+@pytest.mark.parametrize("levels", [100, 101, 300, 5_000])
+async def test_what_is_nested_without_measure_stays_text(
+    alice: Person, anonymous: httpx.AsyncClient, runtime: ExecutionRuntime, levels: int
+) -> None:
+    agent_id, url = await _hook(alice, _graph("when_finished", "{{ trigger.data }}"))
+    body = "[" * levels + "]" * levels
+    answer = await anonymous.post(url, content=body)
+    text = body if levels <= 100 else json.dumps({"text": body}, separators=(",", ":"))
+    assert (answer.status_code, answer.json()["text"].replace(" ", "")) == (200, text)
+    (run,) = (await alice.client.get(f"/executions?agent_id={agent_id}")).json()["data"]
+    assert (await alice.client.get(f"/executions/{run['id']}")).status_code == 200
 
 
 async def test_what_is_not_there_looks_like_what_is_paused(
