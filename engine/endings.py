@@ -13,7 +13,7 @@ from engine.nodes.base import Outcome, Result, Rounds
 from engine.ports import Clock, StepStatus, WaitingFor
 from engine.retry import Jitter, pause, policy
 from engine.settings import RunSettings
-from engine.sizes import MOST_LEVELS, is_deep, size_of
+from engine.sizes import MOST_OUTPUT_LEVELS, is_deep, size_of
 from engine.start import pinned_handle
 from engine.step import Step
 from engine.writer import Writer
@@ -71,8 +71,9 @@ class Endings:
             message = f"The output is too large: {size} bytes of JSON, and {most} are allowed"
             self.fail(step, LimitExceededError(message, details={"bytes": size, "max_bytes": most}))
             return
-        if size > 2 * MOST_LEVELS and is_deep(output):
-            self.fail(step, LimitExceededError(f"The output is nested deeper than {MOST_LEVELS} levels"))
+        if size > 2 * MOST_OUTPUT_LEVELS and is_deep(output, MOST_OUTPUT_LEVELS):
+            message = f"The output is nested deeper than {MOST_OUTPUT_LEVELS} levels"
+            self.fail(step, LimitExceededError(message))
             return
         self._board.held += size
         step.complete(output, result.handle, self._clock.now())

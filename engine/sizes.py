@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 MOST_LEVELS = 100
-"""Of nesting: expressions go no deeper, and every reader of JSON manages more."""
+"""Of nesting in what comes from outside: expressions go no deeper."""
+MOST_OUTPUT_LEVELS = 200
+"""Of what a step puts out, who may have wrapped that; every reader of JSON manages some more."""
 
 
 def size_of(value: Any) -> int:
@@ -19,10 +21,10 @@ def size_of(value: Any) -> int:
         return len(json.dumps(value, default=str))
 
 
-def is_deep(value: Any) -> bool:
-    """Whether it is nested deeper than MOST_LEVELS."""
+def is_deep(value: Any, most: int = MOST_LEVELS) -> bool:
+    """Whether it is nested deeper than so many levels."""
     level = [value]
-    for _ in range(MOST_LEVELS):
+    for _ in range(most):
         level = [part for item in level for part in _inside(item) if isinstance(part, dict | list | tuple)]
         if not level:
             return False

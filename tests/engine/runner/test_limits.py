@@ -20,6 +20,7 @@ class CostlyConfig(NodeConfig):
     cost: str = "0.40"
     estimate: str = "0"
     fail: bool = False
+    levels: int = 1
 
 
 class Costly(NodeKind[CostlyConfig]):
@@ -38,7 +39,10 @@ class Costly(NodeKind[CostlyConfig]):
         if config.fail:
             context.spend(usage)
             raise RequestError("refused after it was paid for")
-        return Result({"text": "ok"}, usage=usage)
+        output: dict[str, Any] = {"text": "ok"}
+        for _ in range(config.levels - 1):
+            output = {"in": output}
+        return Result(output, usage=usage)
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +153,14 @@ async def test_an_output_that_is_too_large_fails_its_step_as_the_node_says():
     assert ended(await host.run()).output == {"at": "b"}
     assert host.steps["a"].error["code"] == "LIMIT_EXCEEDED"
     assert host.steps["a"].error["details"] == {"bytes": 2011, "max_bytes": 1000}
+
+
+@pytest.mark.parametrize(("levels", "status"), [(200, "completed"), (201, "failed")])
+async def test_an_output_that_is_nested_too_deep_fails_its_step(levels: int, status: str):
+    host = Host(graph(costly("a", levels=levels)))
+    assert ended(await host.run()).status == status
+    error = host.steps["a"].error
+    assert error is None or error["message"] == "The output is nested deeper than 200 levels"
 
 
 async def test_all_outputs_together_have_a_limit_that_no_node_goes_around():
