@@ -5,6 +5,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from joserfc import jwt
@@ -35,8 +36,12 @@ class AccessClaims:
 
 
 def _key() -> OctKey:
-    secret = settings().secret_key.get_secret_value().encode()
-    return OctKey.import_key(hmac.new(secret, b"access-token", hashlib.sha256).digest())
+    return _derived(settings().secret_key.get_secret_value())
+
+
+@lru_cache(maxsize=1)
+def _derived(secret: str) -> OctKey:
+    return OctKey.import_key(hmac.new(secret.encode(), b"access-token", hashlib.sha256).digest())
 
 
 def issue_access_token(
