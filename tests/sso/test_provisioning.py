@@ -325,7 +325,11 @@ async def test_the_token(directory: Directory, api: FastAPI) -> None:
             assert answer.headers["www-authenticate"] == "Bearer"
     async with database().transaction(alice.actor) as tx:
         entries = (
-            await tx.execute(select(AuditLog).where(col(AuditLog.resource_type) == "scim_token"))
+            await tx.execute(
+                select(AuditLog)
+                .where(col(AuditLog.resource_type) == "scim_token")
+                .order_by(col(AuditLog.seq))
+            )
         ).scalars()
         told = [(each.action, str(each.details)) for each in entries]
     assert [action for action, _ in told] == ["scim_token.created"] * 2 + ["scim_token.revoked"]

@@ -61,6 +61,7 @@ class Company:
 
     async def refusals(self) -> list[str]:
         query = select(col(AuditLog.details)).where(col(AuditLog.action) == "sso_connection.sign_in_refused")
+        query = query.order_by(col(AuditLog.seq))
         async with database().transaction(self.owner.actor) as tx:
             return [each["reason"] for each in (await tx.execute(query)).scalars()]
 
