@@ -1,5 +1,6 @@
 """Runs that take over from another what does not depend on what is changed, and the two compared."""
 
+from functools import partial
 from typing import Any
 
 from agentflow_app.core.ids import new_id
@@ -108,19 +109,19 @@ async def test_what_was_taken_over_is_not_billed_again(alice: Person, runtime: E
     assert await usage_of(alice, run["id"]) == {"execution": 1, "tokens": run["total_tokens"]}
 
 
+def _echo(request: Request) -> Answer:
+    return Answer(200, request.json)
+
+
+def _call(url: str, name: str, value: str) -> dict[str, Any]:
+    return node(name, "action.http_request", method="POST", url=f"{url}/{name}", body={"n": value})
+
+
 async def test_in_a_loop_each_round_keeps_what_does_not_depend_on_the_node(
     alice: Person, runtime: ExecutionRuntime, local_egress: LocalEgress
 ) -> None:
-    def answer(request: Request) -> Answer:
-        return Answer(200, request.json)
-
-    async with serving(answer) as server:
-
-        def call(name: str, value: str) -> dict[str, Any]:
-            return node(
-                name, "action.http_request", method="POST", url=f"{server.url}/{name}", body={"n": value}
-            )
-
+    async with serving(_echo) as server:
+        call = partial(_call, server.url)
         graph = definition(
             node("start", "trigger.manual"),
             node("each", "logic.loop", items="{{ trigger.data.items }}"),
@@ -217,16 +218,8 @@ async def test_a_version_that_has_not_what_is_to_be_taken_over_is_refused(
 async def test_a_while_loop_is_replayed_as_a_whole_or_not_at_all(
     alice: Person, runtime: ExecutionRuntime, local_egress: LocalEgress
 ) -> None:
-    def answer(request: Request) -> Answer:
-        return Answer(200, request.json)
-
-    async with serving(answer) as server:
-
-        def call(name: str, value: str) -> dict[str, Any]:
-            return node(
-                name, "action.http_request", method="POST", url=f"{server.url}/{name}", body={"n": value}
-            )
-
+    async with serving(_echo) as server:
+        call = partial(_call, server.url)
         graph = definition(
             node("start", "trigger.manual"),
             node("again", "logic.loop", mode="while", condition="{{ node_b.output.body.n < 3 }}"),
